@@ -1,0 +1,67 @@
+"""The node itself: folder, engine, page, retention, audit."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from config.listener import Port
+from config.section import Section
+
+
+class Node(Section):
+    """`name` must be unique among the machines that share one database."""
+
+    folder: Path = Path("mammonode-data")
+    name: str = Field(default="node-1", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+    drain_seconds: float = Field(default=60.0, ge=0)
+
+
+class Engine(Section):
+    """`database_url` is a PostgreSQL URL when one machine is not enough; SQLite in the node's folder otherwise."""
+
+    database_url: str | None = None
+    workers: int = Field(default=1, ge=1)
+    lease_seconds: float = Field(default=30.0, gt=0)
+
+
+class User(Section):
+    """A login of the page; make the hash with `mammonode hash-password`."""
+
+    name: str
+    password_hash: str
+    role: Literal["viewer", "operator"] = "viewer"
+
+
+class Web(Section):
+    """The page. Without users it may only be bound to loopback."""
+
+    enabled: bool = True
+    bind: str = "127.0.0.1"
+    port: Port = 8042
+    users: tuple[User, ...] = ()
+    maximum_upload: int = Field(default=2 << 30, ge=1 << 20)
+    certificate: Path | None = None
+    private_key: Path | None = None
+
+    @model_validator(mode="after")
+    def guarded(self) -> "Web":
+        if self.bind not in ("127.0.0.1", "::1", "localhost") and not self.users:
+            raise ValueError("the page is bound beyond loopback without users: add [[web.users]] or bind 127.0.0.1")
+        return self
+
+
+class Retention(Section):
+    """Images and results are removed `days` after delivery; sooner, oldest first, when the disk is fuller than `watermark`."""
+
+    days: float = Field(default=14.0, ge=0)
+    watermark: float = Field(default=0.85, gt=0, le=1)
+    commitment_days: float = Field(default=3.0, ge=0)
+
+
+class Alerts(Section):
+    """A webhook that is called with JSON when a study or a delivery fails."""
+
+    webhook: str | None = None

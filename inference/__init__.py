@@ -1,0 +1,1 @@
+"""A mammogram in, findings out: no network, no settings, no state."""

@@ -1,0 +1,1 @@
+"""The DICOM network node: it receives, assembles, analyses, reports and delivers."""

@@ -1,0 +1,1 @@
+"""Result objects, pure: findings and source headers in, DICOM data sets out."""

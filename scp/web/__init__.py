@@ -1,0 +1,1 @@
+"""The page: upload and report, worklist, reader feedback, and the node's HTTP interfaces."""
