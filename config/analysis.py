@@ -9,7 +9,7 @@ from config.section import Section
 
 
 class Studies(Section):
-    """A study is settled `complete_quiet` s after all four standard views are in, else `incomplete_quiet` s after the last instance."""
+    """Settled `complete_quiet` s after all four standard views are in, else `incomplete_quiet` s after the last."""
 
     complete_quiet: float = Field(default=30.0, ge=0)
     incomplete_quiet: float = Field(default=600.0, ge=0)

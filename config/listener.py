@@ -48,7 +48,7 @@ class Peer(Section):
 
 
 class Listener(Section):
-    """The storage SCP. Loopback may always call unless `open_on_loopback` is off; others must be listed in `peers`."""
+    """The storage SCP. Loopback may call unless `open_on_loopback` is off; others must be listed in `peers`."""
 
     ae_title: AETitle = "MAMMONODE"
     bind: str = "0.0.0.0"  # noqa: S104 - a hospital's modalities are on other machines; peers are listed

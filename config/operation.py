@@ -54,7 +54,7 @@ class Web(Section):
 
 
 class Retention(Section):
-    """Images and results are removed `days` after delivery; sooner, oldest first, when the disk is fuller than `watermark`."""
+    """Images and results go `days` after delivery; sooner, oldest first, on a disk fuller than `watermark`."""
 
     days: float = Field(default=14.0, ge=0)
     watermark: float = Field(default=0.85, gt=0, le=1)

@@ -1,0 +1,64 @@
+# The commands of the project; `make` alone lists them.
+PYTHON ?= python3
+TORCH ?= default
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+# without a GPU PyTorch's CPU build is a sixth of the size; its index is not the package index
+ifeq ($(TORCH),cpu)
+TORCH_INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install system demo test lint unit conformance viewer bench faults fuzz associations lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: .venv/.installed ## make .venv with everything pinned (TORCH=cpu: PyTorch's small CPU build)
+
+.venv/.installed: pyproject.toml deploy/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "mammonode needs Python 3.11, 3.12 or 3.13; $(PYTHON) is another. Use: make install PYTHON=python3.12" >&2; exit 1; }
+	@PYTHON=$(PYTHON) deploy/system.sh venv
+	@echo "Installing into .venv: a download of about $(if $(TORCH_INDEX),0.6,3.2) GB ($(if $(TORCH_INDEX),1.8,7) GB on disk)."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $(TORCH_INDEX) -c deploy/constraints.txt -e '.[demo,train,test]'
+	@touch $@
+
+system: ## install what the tests need from the system: dcmtk, Orthanc, validators, Chromium, PostgreSQL
+	@deploy/system.sh test
+
+demo: install ## a four-view study goes in, SR and SEG come back; nothing else is needed
+	$(BIN)/mammonode demo
+
+lint: install ## formatting, lint, types and the doors between the rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: install system ## the tests without the validators' campaign
+	$(PYTEST)
+
+conformance: install system ## every object, every case, before the real validators
+	$(PYTEST) -m conformance tests/conformance
+
+viewer: install system ## OHIF in headless Chromium over Orthanc, and its adapters in Node
+	$(PYTEST) -m viewer tests/conformance
+
+test: install system lint ## everything that CI runs
+	$(PYTEST) -m "not faults and not gpu"
+
+bench: install system ## speed, each row beside its baseline; writes bench.json
+	$(BIN)/python -m tests.benchmarks
+
+faults: install system ## kills of every process at random moments (KILLS=100)
+	$(BIN)/python -m tests.faults
+
+lock: ## resolve the pinned versions again (needs uv)
+	uv pip compile --universal --python-version 3.11 --all-extras --no-emit-package mammonode --no-header -q \
+	  pyproject.toml -o deploy/constraints.txt
+
+clean: ## remove what the commands made
+	rm -rf .venv build demo-output bench.json .mypy_cache .ruff_cache .pytest_cache
