@@ -1,0 +1,58 @@
+"""A study's result as a table for the terminal."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from inference.results import Finding, ImageResult, ModuleResult, StudyResult
+
+DISCLAIMER = "AI result, unverified. Research use, not a diagnosis."
+
+
+def findings_table(result: StudyResult) -> Table:
+    """One row for each marked lesion, and one for each image and module without any, with the reason."""
+    table = Table(title=f"Study {result.study_instance_uid}", title_justify="left", caption=DISCLAIMER)
+    for heading in ("image", "module", "score", "grade", "centre (column, row)", "size"):
+        table.add_column(heading, overflow="fold")
+    for image in result.images:
+        name = f"{image.laterality or '?'} {image.view or '?'}"
+        if not image.modules:
+            why = f"{image.status.value}: {image.reason.text}" if image.reason else image.status.value
+            table.add_row(f"{name} {Path(image.file).name[-16:]}", "", "", "", why, "")
+        for module in image.modules:
+            _add_module(table, name, image, module)
+    return table
+
+
+def study_line(result: StudyResult) -> str:
+    """The grade of the study and of each breast, or why it is withheld."""
+    parts = [f"study: {_grade(result.study.grade, result.study.withheld and result.study.withheld.text)}"]
+    for side, breast in sorted(result.breasts.items(), reverse=True):
+        parts.append(f"{side} breast: {_grade(breast.grade, breast.withheld and breast.withheld.text)}")
+    return "; ".join(parts)
+
+
+def _grade(grade: int | None, withheld: str | None) -> str:
+    return f"grade {grade}" if grade is not None else f"no grade ({withheld or 'nothing was analysed'})"
+
+
+def _add_module(table: Table, name: str, image: ImageResult, module: ModuleResult) -> None:
+    for finding in module.findings:
+        x, y = finding.center
+        cells = (f"{finding.score:.3f}", str(finding.grade), f"{x:.0f}, {y:.0f}", _size(image, finding))
+        table.add_row(name, module.module.value, *cells)
+    if not module.findings:
+        if module.score is None:
+            what = f"{module.status.value}: {module.reason.text}" if module.reason else module.status.value
+        else:
+            what = "no mark" + (f", {module.unmarked} below the mark grade" if module.unmarked else "")
+        score = "" if module.score is None else f"{module.score:.3f}"
+        table.add_row(name, module.module.value, score, str(module.grade or ""), what, "")
+
+
+def _size(image: ImageResult, finding: Finding) -> str:
+    x0, y0, x1, y1 = finding.box
+    if image.pixel_spacing is None:
+        return f"{x1 - x0:.0f} x {y1 - y0:.0f} px (mm not known)"
+    row, column = image.pixel_spacing
+    return f"{(x1 - x0) * column:.0f} x {(y1 - y0) * row:.0f} mm"
