@@ -133,7 +133,10 @@ class ModelIdentity(Frozen):
 
 
 class OperatingPoint(Frozen):
-    """One cut of the image ROC: what the model's thresholds stand for (paper, Tables 1 and 2)."""
+    """One cut of the image ROC: what the model's thresholds stand for (paper, Tables 1 and 2).
+
+    A score of `threshold` or more has at least `grade`. Intervals are 95 %, by patient bootstrap.
+    """
 
     grade: Grade
     threshold: float
@@ -141,6 +144,11 @@ class OperatingPoint(Frozen):
     specificity: float
     ppv: float | None = None
     npv: float | None = None
+    threshold_interval: tuple[float, float] | None = None
+    sensitivity_interval: tuple[float, float] | None = None
+    specificity_interval: tuple[float, float] | None = None
+    ppv_interval: tuple[float, float] | None = None
+    npv_interval: tuple[float, float] | None = None
 
 
 class StudyResult(Frozen):
