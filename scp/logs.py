@@ -1,0 +1,57 @@
+"""Logging of every process of the node: console or JSON lines, never a patient's identity."""
+
+import logging
+import sys
+import warnings
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from config.operation import Node
+
+QUIET = {
+    # its errors print the values of elements, its own words for a peer's mistakes are said once by scp.server
+    "pydicom": logging.CRITICAL,
+    "pynetdicom": logging.ERROR,
+    "highdicom": logging.WARNING,
+    "httpx": logging.WARNING,
+    "PIL": logging.WARNING,
+    "matplotlib": logging.WARNING,
+}
+
+
+def configure(node: Node, role: str) -> None:
+    """Send structlog's and the libraries' lines to standard error as `node.log_format` says, `role` in each."""
+
+    def say_who(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        # context variables would not reach the threads of pynetdicom
+        return {"node": node.name, "role": role, **event}
+
+    shared: list[Processor] = [
+        say_who,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: list[Processor] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    if node.log_format == "json":
+        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(node.log_level.upper())
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
+    # pydicom warns with the value it dislikes, which may be a patient's name
+    warnings.filterwarnings("ignore", module=r"pydicom\..*")
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, node.log_level.upper())),
+        cache_logger_on_first_use=True,
+    )
