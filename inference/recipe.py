@@ -33,6 +33,8 @@ class NoduleWindows(Frozen):
     per_part: int = 3
     separation: int = 250
     sigma_over_window: float = 0.25
+    weight_levels: int = 128
+    """The centre weights are whole numbers up to this: brightness is exact, and the same on every machine."""
 
 
 class MicrocalcificationWindows(Frozen):
@@ -45,9 +47,15 @@ class MicrocalcificationWindows(Frozen):
 
 
 class Breast(Frozen):
-    """Breast segmentation; a window counts when at least `least_breast` of it is breast."""
+    """Breast segmentation, worked out at `height` pixels; smaller than `least_area` of the image is no breast.
+
+    A window counts when at least `least_breast` of it is breast; in the candidate rules, what lies outside the
+    breast is black.
+    """
 
     method: Literal["otsu-largest-component"] = "otsu-largest-component"
+    height: int = 512
+    least_area: float = 0.02
     least_breast: float = 0.1
 
 

@@ -71,8 +71,12 @@ def encoded(ds: Dataset, transfer_syntax: str) -> Dataset:
         copy.file_meta.TransferSyntaxUID = ds.file_meta.TransferSyntaxUID
         copy.compress(uid.RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
         return copy
-    sign = "i" if ds.PixelRepresentation else "u"
+    # JPEG and JPEG-LS know no sign: they carry the bits of the two's complement
+    knows_signs = "JPEG 2000" in uid.UID(transfer_syntax).name
+    sign = "i" if ds.PixelRepresentation and knows_signs else "u"
     values = np.frombuffer(ds.PixelData, f"<{sign}{ds.BitsAllocated // 8}").reshape(ds.Rows, ds.Columns)
+    if sign == "u":
+        values = values & (2**ds.BitsStored - 1)
     copy.PixelData = encapsulate([ENCODERS[transfer_syntax](values, int(ds.BitsStored))])
     copy["PixelData"].VR = "OB"
     copy["PixelData"].is_undefined_length = True

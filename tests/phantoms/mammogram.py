@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from phantoms.encoding import encoded
-from phantoms.picture import Lesion, breast_picture, stored_values
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     BreastTomosynthesisImageStorage,
@@ -22,6 +20,9 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
     generate_uid,
 )
+
+from phantoms.encoding import encoded
+from phantoms.picture import Lesion, breast_picture, stored_values
 
 FOUR_VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 VIEWS = {

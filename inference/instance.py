@@ -1,0 +1,56 @@
+"""Reading an instance's file without letting it take more memory than allowed."""
+
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from inference.errors import UnreadablePixelsError
+from inference.results import Reason
+
+_CHUNK = 1 << 20
+
+
+def read_instance(path: Path, *, memory: int, pixels: bool = True) -> FileDataset:
+    """The instance in `path`, without its pixels if `pixels` is false.
+
+    pydicom inflates a deflated data set whole, so its size is counted first: a few kilobytes may stand for
+    gigabytes. Raises UnreadablePixelsError where the file is no DICOM file or inflates beyond `memory` bytes, and
+    what pydicom raises where it is damaged.
+    """
+    try:
+        meta = read_file_meta_info(path)
+    except InvalidDicomError as error:
+        raise UnreadablePixelsError(
+            Reason(
+                code="not-dicom",
+                text="The file is not a DICOM file.",
+                remedy="Give DICOM Part 10 files, as a PACS exports them.",
+            )
+        ) from error
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        with path.open("rb") as file:
+            # preamble and prefix 132 bytes, then the group length element itself 12 bytes (PS3.10 7.1)
+            file.seek(144 + int(meta.FileMetaInformationGroupLength))
+            _check_inflated(file, memory)
+    return dcmread(path, stop_before_pixels=not pixels)
+
+
+def _check_inflated(file: BinaryIO, memory: int) -> None:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    size = 0
+    while (deflated := inflater.unconsumed_tail or file.read(_CHUNK)) and not inflater.eof:
+        size += len(inflater.decompress(deflated, _CHUNK))
+        if size > memory:
+            raise UnreadablePixelsError(
+                Reason(
+                    code="image-too-large",
+                    text=f"The deflated file grows beyond the {memory >> 20} MiB allowed.",
+                    remedy="Raise analysis.pixel_memory if the image is a real one.",
+                )
+            )

@@ -1,0 +1,49 @@
+"""Every image in one form: contrast and size (paper, 'Image normalization')."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.breast import segment_breast
+from inference.geometry import Affine
+from inference.pixels import GreyImage
+from inference.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """`pixels` uint8 and `breast` bool, both (recipe height, width); `map` carries normalised points to stored."""
+
+    pixels: NDArray[np.uint8]
+    breast: NDArray[np.bool_]
+    map: Affine
+
+
+def normalise(grey: GreyImage, recipe: Recipe) -> Normalised:
+    """CLAHE, then the recipe's height with the width in scale.
+
+    Area interpolation down, linear up. Width is a whole number, so both axes keep their own exact scale in `map`.
+    Raises UnreadablePixelsError where no breast is found.
+    """
+    rows, columns = grey.values.shape
+    height = recipe.normalisation.height
+    width = round(columns * height / rows)
+    tiles = recipe.normalisation.tile_grid
+    clahe = cv2.createCLAHE(recipe.normalisation.clip_limit, (tiles, tiles))
+    breast = segment_breast(grey.values, recipe.breast)
+    if grey.padding is not None:
+        breast &= ~grey.padding
+    return Normalised(
+        pixels=_resized(np.asarray(clahe.apply(grey.values), np.uint8), width, height),
+        breast=cv2.resize(breast.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST).view(np.bool_),
+        map=Affine(scale=(columns / width, rows / height)),
+    )
+
+
+def _resized(values: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    if values.shape == (height, width):
+        return values
+    interpolation = cv2.INTER_AREA if height < values.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (width, height), interpolation=interpolation), np.uint8)
