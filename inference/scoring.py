@@ -71,12 +71,12 @@ def _crop_tensor(pixels: Tensor, window: "Window") -> Tensor:
 
 def _shrink_on_device(crop: Tensor, size: int) -> Tensor:
     """(w, w) uint8 -> (1, s, s): two small matrix products with the weights of area interpolation."""
-    weights = _area_weights(crop.shape[0], size).to(crop.device)
+    weights = area_weights(crop.shape[0], size).to(crop.device)
     return (weights @ crop.float() @ weights.T).div_(255).unsqueeze(0)
 
 
 @lru_cache(maxsize=8)
-def _area_weights(source: int, target: int) -> Tensor:
+def area_weights(source: int, target: int) -> Tensor:
     """(target, source): the share of each source pixel in each target pixel, rows add up to 1."""
     edges = np.arange(target + 1) * source / target
     starts = np.maximum(edges[:-1, None], np.arange(source)[None])

@@ -1,0 +1,98 @@
+"""A module that is switched on: its network on the device, and how its scores are read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inference.activation import HEAT_SCALE, heat_canvas, heat_map
+from inference.dense import scan_densely
+from inference.errors import InferenceError, WeightsError
+from inference.geometry import Affine
+from inference.grades import GRADES
+from inference.marks import Judgement, judge_module
+from inference.preparation import ModuleInput
+from inference.results import Grade, ImageResult, ModelIdentity, Module, ModuleResult, ModuleStatus, Reason
+from inference.scorer import Scorer
+from inference.site_calibration import LoadedCalibration
+from inference.weights_file import load_weights
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """`values` (rows, columns) float16, 0 to 1; `to_stored` carries its pixels (corner at 0) to stored pixels."""
+
+    values: NDArray[np.float16]
+    to_stored: Affine
+
+
+@dataclass(frozen=True)
+class ActiveModule:
+    """Scores prepared images and reads the scores."""
+
+    scorer: Scorer
+    judgement: Judgement
+    identity: ModelIdentity
+
+    @classmethod
+    def load(
+        cls,
+        module: Module,
+        weights: Path,
+        device: torch.device,
+        site: LoadedCalibration | None,
+        mark_grade: Grade,
+        maximum_marks: int,
+    ) -> "ActiveModule":
+        """Read `<weights>/<module>.safetensors` and put the network on the device; a site's calibration goes first.
+
+        Raises WeightsError: the file cannot be used, or is another module's, or nobody gave it thresholds.
+        """
+        trained = load_weights(weights / f"{module.value}.safetensors")
+        if trained.recipe.module is not module:
+            raise _unfit(module, f"is of the module {trained.recipe.module.value}")
+        part = site.of(module, trained.sha256) if site else None
+        points = part.thresholds if part else trained.header.thresholds
+        calibration = part.calibration if part else trained.header.calibration
+        if {point.grade for point in points} != set(GRADES):
+            raise _unfit(module, "has no thresholds for grades 6, 5, 4 and 3")
+        identity = trained.identity
+        if part and site:
+            identity = identity.model_copy(
+                update={
+                    "calibration_sha256": site.sha256,
+                    "calibration_population": part.calibration.population,
+                    "calibration_prevalence": part.calibration.prevalence,
+                }
+            )
+        judgement = Judgement(module, trained.sha256, points, calibration, mark_grade, maximum_marks)
+        return cls(Scorer(trained, device), judgement, identity)
+
+    def analyse(self, prepared: ModuleInput, image: ImageResult) -> tuple[ModuleResult, HeatMap | None]:
+        """The module's result on one image, and its heat map; without one where the module failed."""
+        normalised = prepared.normalised
+        try:
+            pixels = self.scorer.place(normalised.pixels)
+            if self.scorer.recipe.scan == "dense":
+                scored = scan_densely(self.scorer, pixels, normalised.breast)
+            else:
+                scored = self.scorer.score(pixels, prepared.windows)
+        except InferenceError as error:
+            return ModuleResult(module=self.judgement.module, status=ModuleStatus.FAILED, reason=error.reason), None
+        canvas = heat_canvas(scored, *normalised.pixels.shape)
+        result = judge_module(self.judgement, scored, canvas, image, normalised.map)
+        (sx, sy), offset = normalised.map.scale, normalised.map.offset
+        to_stored = Affine((sx * HEAT_SCALE, sy * HEAT_SCALE), offset)
+        return result, HeatMap(heat_map(canvas, normalised.breast), to_stored)
+
+
+def _unfit(module: Module, what: str) -> WeightsError:
+    return WeightsError(
+        Reason(
+            code="weights-unfit",
+            text=f"The weights file {module.value}.safetensors {what}.",
+            remedy="Put the right file there; mammonode-train calibrate writes thresholds.",
+        )
+    )

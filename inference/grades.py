@@ -1,0 +1,169 @@
+"""The paper's grades: of a score, an image, a breast, a study; and when a negative may be said."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from inference.results import (
+    Assessment,
+    Grade,
+    ImageResult,
+    Module,
+    ModuleResult,
+    ModuleStatus,
+    OperatingPoint,
+    Reason,
+    Status,
+)
+
+GRADES: tuple[Grade, ...] = (6, 5, 4, 3)
+"""The grades that have a threshold, worst first."""
+
+Laterality = Literal["L", "R"]
+
+_NEGATIVE_VIEWS = ("CC", "MLO")
+
+
+def grade_of(score: float, points: Iterable[OperatingPoint]) -> Grade:
+    """The first grade whose threshold the score reaches, from 6 downward; 1 where it reaches none.
+
+    Where thresholds cross (specificity 95 % lies above sensitivity 95 %) the lower grade is never reached:
+    `empty_grades` names it.
+    """
+    thresholds = {point.grade: point.threshold for point in points}
+    return next((grade for grade in GRADES if grade in thresholds and score >= thresholds[grade]), 1)
+
+
+def empty_grades(points: Iterable[OperatingPoint]) -> tuple[Grade, ...]:
+    """Grades that no score can get, because a worse one begins at or below their threshold."""
+    thresholds = {point.grade: point.threshold for point in points}
+    known = [grade for grade in GRADES if grade in thresholds]
+    return tuple(
+        grade for index, grade in enumerate(known) if any(thresholds[w] <= thresholds[grade] for w in known[:index])
+    )
+
+
+def lowest_threshold(points: Iterable[OperatingPoint]) -> float:
+    """The score at which a finding begins (grade 3 or worse)."""
+    return min(point.threshold for point in points if point.grade in GRADES)
+
+
+def worst(grades: Iterable[Grade | None]) -> Grade | None:
+    """The highest grade, None where there is none."""
+    return max((grade for grade in grades if grade is not None), default=None)
+
+
+def image_grade(modules: Sequence[ModuleResult]) -> Grade | None:
+    """The worst of its modules; 1 only where every module succeeded, else None."""
+    grade = worst(module.grade for module in modules)
+    if grade is not None and grade > 1:
+        return grade
+    succeeded = {module.module for module in modules if module.status is ModuleStatus.SUCCEEDED}
+    return 1 if succeeded == set(Module) else None
+
+
+@dataclass(frozen=True)
+class GradedImage:
+    """An image as the rules see it: `standard` when it counts towards the four standard views."""
+
+    result: ImageResult
+    standard: bool
+
+
+def assess(images: Sequence[GradedImage]) -> tuple[dict[Laterality, Assessment], Assessment]:
+    """Grades of the breasts that were imaged, and of the study: the worst; a negative only by the rules.
+
+    Grade 1 for a breast only if both modules succeeded on its CC and its MLO and no image of it failed; for the
+    study only if that holds for every breast imaged, and no image leaves its breast open.
+    """
+    breasts: dict[Laterality, Assessment] = {}
+    for side in ("R", "L"):
+        of_side = [image for image in images if image.result.laterality == side]
+        if of_side:
+            breasts[side] = _assess_breast(side, of_side)
+    return breasts, _assess_study(images, breasts)
+
+
+def _assess_breast(side: Laterality, images: Sequence[GradedImage]) -> Assessment:
+    grade = worst(image.result.grade for image in images)
+    if grade is not None and grade > 1:
+        return Assessment(grade=grade)
+    withheld = next(_reasons_against_negative(side, images), None)
+    return Assessment(grade=None, withheld=withheld) if withheld else Assessment(grade=1)
+
+
+def _assess_study(images: Sequence[GradedImage], breasts: Mapping[Laterality, Assessment]) -> Assessment:
+    grade = worst(image.result.grade for image in images)
+    if grade is not None and grade > 1:
+        return Assessment(grade=grade)
+    if not any(image.result.status is Status.ANALYSED for image in images):
+        return Assessment(grade=None, withheld=_NOTHING_ANALYSED)
+    of_no_breast = {image.result.status for image in images if image.result.laterality is None}
+    if Status.FAILED in of_no_breast:
+        return Assessment(grade=None, withheld=_failed("the study"))
+    if Status.ANALYSED in of_no_breast:
+        return Assessment(grade=None, withheld=_LATERALITY_MISSING)
+    withheld = next((breast.withheld for breast in breasts.values() if breast.withheld), None)
+    return Assessment(grade=None, withheld=withheld) if withheld else Assessment(grade=1)
+
+
+def _reasons_against_negative(side: Laterality, images: Sequence[GradedImage]) -> Iterator[Reason]:
+    """The rules that forbid calling a breast negative, the gravest first."""
+    name = "right" if side == "R" else "left"
+    results = [image.result for image in images]
+    analysed = [result for result in results if result.status is Status.ANALYSED]
+    if any(result.status is Status.FAILED for result in results):
+        yield _failed(f"the {name} breast")
+    if not analysed:
+        yield Reason(code="breast-not-analysed", text=f"No image of the {name} breast was analysed.")
+    if off := _modules_in(analysed, ModuleStatus.NOT_ATTEMPTED):
+        yield Reason(
+            code="module-not-attempted",
+            text=f"Not attempted: {', '.join(off)}.",
+            remedy="Switch the module on (analysis.modules) where a negative is wanted.",
+        )
+    if failed := _modules_in(analysed, ModuleStatus.FAILED):
+        yield Reason(
+            code="module-failed",
+            text=f"Failed on the {name} breast: {', '.join(failed)}.",
+            remedy="See the module's reason, and analyse the study again.",
+        )
+    if any(result.view is None for result in analysed):
+        yield Reason(
+            code="view-missing",
+            text=f"An image of the {name} breast does not say which view it is.",
+            remedy="Correct ViewCodeSequence at the source and send the image again.",
+        )
+    views = {image.result.view for image in images if image.standard and image.result.status is Status.ANALYSED}
+    if missing := [view for view in _NEGATIVE_VIEWS if view not in views]:
+        yield Reason(
+            code="standard-view-missing",
+            text=f"The {name} breast has no analysed {' and no '.join(missing)} view.",
+            remedy="Send the view; the result is then revised.",
+        )
+
+
+def _modules_in(results: Sequence[ImageResult], status: ModuleStatus) -> list[str]:
+    """Names of the modules that ended so on any of the images; one that is not even listed was not attempted."""
+    ended = {module: {_status(result, module) for result in results} for module in Module}
+    return [module.value for module, statuses in ended.items() if status in statuses]
+
+
+def _status(result: ImageResult, module: Module) -> ModuleStatus:
+    return next((m.status for m in result.modules if m.module is module), ModuleStatus.NOT_ATTEMPTED)
+
+
+def _failed(what: str) -> Reason:
+    return Reason(
+        code="image-failed",
+        text=f"An image of {what} could not be analysed.",
+        remedy="See the image's reason, and send it again.",
+    )
+
+
+_NOTHING_ANALYSED = Reason(code="nothing-analysed", text="No image of the study was analysed.")
+_LATERALITY_MISSING = Reason(
+    code="laterality-missing",
+    text="An image does not say which breast it shows.",
+    remedy="Correct ImageLaterality at the source and send the image again.",
+)

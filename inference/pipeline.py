@@ -1,0 +1,209 @@
+"""The way of a study: headers judged, pixels prepared, windows scored, lesions marked, grades given."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.active_module import ActiveModule, HeatMap
+from inference.device import choose_device, use_threads
+from inference.eligibility import EligibilityPolicy, Verdict, judge_study
+from inference.grades import GradedImage, assess, image_grade
+from inference.headers import Header, blank_result, read_headers, unreadable_result
+from inference.linking import Landmarks, link_views
+from inference.preparation import Prepared, prepare, prepare_ahead
+from inference.results import (
+    Grade,
+    ImageResult,
+    ModelIdentity,
+    Module,
+    ModuleResult,
+    ModuleStatus,
+    Reason,
+    Status,
+    StudyResult,
+)
+from inference.site_calibration import load_site_calibration
+
+OnHeatMap = Callable[[str, Module, HeatMap], None]
+"""Called with each heat map as it is made: SOP Instance UID, module, heat map."""
+
+HeatMapSource = Callable[[str, Module], NDArray[np.float32] | None]
+
+
+def default_weights() -> Path:
+    """The folder of the weights that are installed with the package."""
+    return Path(__file__).parent / "weights"
+
+
+class Analyser:
+    """The networks on their device. For one thread at a time."""
+
+    def __init__(self, active: Mapping[Module, ActiveModule], pixel_memory: int, device: str) -> None:
+        self._active = active
+        self._recipes = {module: part.scorer.recipe for module, part in active.items()}
+        self._memory = pixel_memory
+        self.device = device
+
+    @classmethod
+    def load(
+        cls,
+        weights: Path | None = None,
+        modules: Iterable[Module] = tuple(Module),
+        device: str = "auto",
+        site_calibration: Path | None = None,
+        threads: int = 0,
+        mark_grade: Grade = 4,
+        maximum_marks: int = 3,
+        pixel_memory: int = 2 << 30,
+    ) -> "Analyser":
+        """Read the weights (the installed ones if no folder is named), choose the device, warm up.
+
+        `threads` 0 takes every core this process may use. Raises WeightsError, DeviceError: each names its remedy.
+        """
+        chosen = choose_device(device)
+        use_threads(threads)
+        site = load_site_calibration(site_calibration) if site_calibration else None
+        folder = weights or default_weights()
+        active = {
+            module: ActiveModule.load(module, folder, chosen, site, mark_grade, maximum_marks) for module in modules
+        }
+        for part in active.values():
+            part.scorer.warm_up()
+        return cls(active, pixel_memory, str(chosen))
+
+    @property
+    def models(self) -> tuple[ModelIdentity, ...]:
+        """Which networks are loaded."""
+        return tuple(part.identity for part in self._active.values())
+
+    def analyse_study(
+        self,
+        files: Sequence[Path],
+        policy: EligibilityPolicy,
+        progress: Callable[[str], None] | None = None,
+        on_heat_map: OnHeatMap | None = None,
+    ) -> StudyResult:
+        """Analyse the instances of one study; every one of them is in the result, with its reason if not analysed.
+
+        Never raises for a bad image. `progress` gets a line after each image.
+        """
+        headers = read_headers(files, self._memory)
+        usable = [header for header in headers if header.dataset is not None and header.reason is None]
+        verdicts = judge_study([header.dataset for header in usable if header.dataset is not None], policy)
+        eligible = [header for header in usable if self._active and verdicts[_uid(header)].eligible]
+        landmarks: dict[str, Landmarks] = {}
+        analysed: dict[Path, ImageResult] = {}
+        prepared = prepare_ahead([header.path for header in eligible], self._recipes, self._memory)
+        for header, image in zip(eligible, prepared, strict=True):
+            result = self._analyse_image(header, verdicts[_uid(header)], image, on_heat_map)
+            analysed[header.path] = result
+            if isinstance(image, Prepared) and image.landmarks:
+                landmarks[_uid(header)] = image.landmarks
+            if progress:
+                progress(f"{_name(result)}: {result.status.value} ({len(analysed)} of {len(eligible)})")
+        images = [analysed.get(header.path) or _not_analysed(header, verdicts) for header in headers]
+        return self._study_result(headers, link_views(images, landmarks), verdicts)
+
+    def heat_map_source(self, files: Mapping[str, Path]) -> HeatMapSource:
+        """Heat maps of images that were analysed, by SOP Instance UID and module, made when asked for.
+
+        (rows, columns) float32, 0 to 1, of the stored image; None where the module is off or failed.
+        """
+        return lambda uid, module: self._stored_heat_map(files[uid], module)
+
+    def _analyse_image(
+        self, header: Header, verdict: Verdict, image: Prepared | Reason, on_heat_map: OnHeatMap | None
+    ) -> ImageResult:
+        blank = blank_result(
+            header, status=Status.FAILED, laterality=verdict.laterality, view=verdict.view, notes=verdict.notes
+        )
+        if isinstance(image, Reason):
+            return blank.model_copy(update={"reason": image})
+        results = []
+        for module in Module:
+            if module not in self._active:
+                results.append(ModuleResult(module=module, status=ModuleStatus.NOT_ATTEMPTED, reason=_SWITCHED_OFF))
+                continue
+            result, heat = self._active[module].analyse(image.inputs[module], blank)
+            results.append(result)
+            if on_heat_map and heat:
+                on_heat_map(blank.sop_instance_uid, module, heat)
+        update: dict[str, object] = {"modules": tuple(results), "grade": image_grade(results)}
+        failed = [result for result in results if result.status is ModuleStatus.FAILED]
+        if len(failed) == len(self._active):
+            return blank.model_copy(update=update | {"reason": failed[0].reason})
+        return blank.model_copy(update=update | {"status": Status.ANALYSED})
+
+    def _study_result(
+        self, headers: Sequence[Header], images: Sequence[ImageResult], verdicts: Mapping[str, Verdict]
+    ) -> StudyResult:
+        standard = {uid for uid, verdict in verdicts.items() if verdict.standard}
+        breasts, study = assess([GradedImage(image, image.sop_instance_uid in standard) for image in images])
+        studies = [str(header.dataset.StudyInstanceUID) for header in headers if header.dataset is not None]
+        return StudyResult(
+            study_instance_uid=studies[0] if studies else "",
+            software_version=version("mammonode"),
+            models=self.models,
+            operating_points={module: part.judgement.points for module, part in self._active.items()},
+            images=tuple(images),
+            breasts=breasts,
+            study=study,
+        )
+
+    def _stored_heat_map(self, path: Path, module: Module) -> NDArray[np.float32] | None:
+        if module not in self._active:
+            return None
+        prepared = prepare(path, {module: self._recipes[module]}, self._memory)
+        header = read_headers([path], self._memory)[0]
+        image = blank_result(header, status=Status.ANALYSED)
+        heat = self._active[module].analyse(prepared.inputs[module], image)[1]
+        return at_stored_size(heat, image.rows, image.columns) if heat else None
+
+
+def at_stored_size(heat: HeatMap, rows: int, columns: int) -> NDArray[np.float32]:
+    """The heat map resampled, linearly between its pixels' centres, to the stored image's (rows, columns)."""
+    (sx, sy), (ox, oy) = heat.to_stored.scale, heat.to_stored.offset
+    # cv2 counts from pixel centres, our frames from corners: half a pixel on either side
+    to_heat = np.array(
+        [[1 / sx, 0, (0.5 - ox) / sx - 0.5], [0, 1 / sy, (0.5 - oy) / sy - 0.5]],
+        np.float64,
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    values = heat.values.astype(np.float32)
+    return np.asarray(
+        cv2.warpAffine(values, to_heat, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
+
+
+def _uid(header: Header) -> str:
+    return str(header.dataset.SOPInstanceUID) if header.dataset is not None else ""
+
+
+def _name(image: ImageResult) -> str:
+    return f"{image.laterality or '?'}{image.view or '?'}"
+
+
+def _not_analysed(header: Header, verdicts: Mapping[str, Verdict]) -> ImageResult:
+    if header.dataset is None or header.reason is not None:
+        return unreadable_result(header)
+    verdict = verdicts[_uid(header)]
+    return blank_result(
+        header,
+        status=Status.EXCLUDED,
+        reason=verdict.reason or _ALL_SWITCHED_OFF,
+        laterality=verdict.laterality,
+        view=verdict.view,
+        notes=verdict.notes,
+    )
+
+
+_SWITCHED_OFF = Reason(
+    code="module-off", text="The module is switched off.", remedy="List it in analysis.modules to switch it on."
+)
+_ALL_SWITCHED_OFF = Reason(
+    code="modules-off", text="Every module is switched off.", remedy="List modules in analysis.modules."
+)
