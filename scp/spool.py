@@ -22,6 +22,7 @@ from typing import BinaryIO, NamedTuple
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
 
+from scp.durable import make_folder, sync_folder
 from scp.incoming import (
     CANNOT_UNDERSTAND,
     OUT_OF_RESOURCES,
@@ -70,7 +71,7 @@ class Spool:
         self._limit = limit
         self._placing = threading.Lock()
         for place in (self.incoming, self.studies, self.inbox):
-            _make_folder(place)
+            make_folder(place)
 
     def sweep(self) -> int:
         """Remove what an earlier process of this owner left half-written. Returns how many files."""
@@ -100,7 +101,7 @@ class Spool:
             with self._placing:
                 placed = self._place(incoming.path, self.studies / study, instance)
             if placed is not None:
-                _sync_folder(placed.parent)
+                sync_folder(placed.parent)
                 self.mark(study)
         except OSError as error:
             reason = f"The spool cannot be written: {error.strerror}"
@@ -108,9 +109,7 @@ class Spool:
         return placed
 
     def _place(self, temporary: Path, folder: Path, instance: str) -> Path | None:
-        if not folder.is_dir():
-            _make_folder(folder)
-            _sync_folder(self.studies)
+        make_folder(folder)
         versions = sorted(folder.glob(f"{instance}.{VERSION}"))
         same = [version for version in versions if _same_data_set(version, temporary)]
         if same and same[-1] == versions[-1]:
@@ -132,7 +131,7 @@ class Spool:
         A study that gets another instance meanwhile is marked again: no wake-up is lost.
         """
         mine = self.inbox / f".{claimer}"
-        _make_folder(mine)
+        make_folder(mine)
         for mark in self.inbox.iterdir():
             if not mark.name.startswith("."):
                 try:
@@ -209,17 +208,3 @@ def _same_data_set(one: Path, other: Path) -> bool:
 def _skip_meta(file: BinaryIO) -> int:
     """Move behind the file meta information: its first element tells its length (PS3.10 7.1)."""
     return file.seek(144 + struct.unpack_from("<I", file.read(144), 140)[0])
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

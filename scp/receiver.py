@@ -1,0 +1,47 @@
+"""The receiver process: the listener and the spool, no database, no torch."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from config.settings import Settings
+from scp.server import StorageServer
+from scp.spool import Spool
+
+log = structlog.get_logger()
+
+
+def spool_folder(settings: Settings) -> Path:
+    """Where the spool of this node lies."""
+    return settings.node.folder / "spool"
+
+
+def run_receiver(settings: Settings) -> None:
+    """Receive until SIGTERM or SIGINT, then finish what is arriving within `node.drain_seconds`.
+
+    Raises OSError: the port is taken, the folder cannot be written, or the TLS files cannot be read.
+    """
+    os.umask(0o077)
+    stopping = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        log.info("stopping", signal=signal.Signals(number).name)
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    listener = settings.listener
+    spool = Spool(
+        spool_folder(settings), f"receiver-{settings.node.name}", listener.free_space, listener.maximum_dataset
+    )
+    swept = spool.sweep()
+    if swept:
+        log.warning("half-received files of an earlier run removed", files=swept)
+    server = StorageServer(listener, spool)
+    stopping.wait()
+    server.stop(settings.node.drain_seconds)
+    log.info("stopped")
