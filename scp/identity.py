@@ -1,0 +1,109 @@
+"""What makes two files the same image: decoded pixels and the attributes that a result depends on.
+
+A PACS that compresses, reorders or adds private elements changes neither; a corrected patient changes the identity
+of the instance, but not that of its scores.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from inference.errors import UnreadablePixelsError
+from scp.result_folders import FileIdentity
+
+PIXEL_MEMORY = 2 << 30
+
+IMAGE = (
+    "SOPClassUID", "Modality", "PresentationIntentType", "ImageType", "BurnedInAnnotation",
+    "Laterality", "ImageLaterality", "ViewPosition", "ViewCodeSequence", "BreastImplantPresent", "PartialView",
+    "PatientOrientation", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
+    "EstimatedRadiographicMagnificationFactor", "PixelSpacingCalibrationType",
+    "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "NumberOfFrames", "BitsStored",
+    "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleIntercept",
+    "RescaleSlope", "VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape",
+    "PixelIntensityRelationship", "PixelIntensityRelationshipSign",
+)  # fmt: skip
+"""What scores, coordinates and eligibility depend on."""
+
+SUBJECT = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge",
+    "PatientIdentityRemoved", "StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "StudyDescription",
+    "AccessionNumber", "ReferringPhysicianName", "SeriesInstanceUID", "SOPInstanceUID",
+)  # fmt: skip
+"""What the result objects say beside it: a change rebuilds them from the stored scores."""
+
+
+def identify(path: Path) -> FileIdentity:
+    """The identity of a spooled file. Pixels that cannot be decoded count by their bytes.
+
+    Raises OSError, InvalidDicomError: there is no such file, or it is no DICOM file.
+    """
+    ds = dcmread(path)
+    pixels = pixel_digest(ds)
+    return FileIdentity(
+        instance=_digest([pixels, *_texts(ds, IMAGE), *_texts(ds, SUBJECT)]),
+        scores=_digest([pixels, *_texts(ds, IMAGE)]),
+    )
+
+
+def instance_digest(ds: Dataset) -> str:
+    """SHA-256 of all a result object depends on; `ds` has file meta information and pixel data."""
+    return _digest([pixel_digest(ds), *_texts(ds, IMAGE), *_texts(ds, SUBJECT)])
+
+
+def pixel_digest(ds: Dataset) -> str:
+    """SHA-256 of the stored pixel values, however they are encoded."""
+    try:
+        return hashlib.sha256(_values(ds).tobytes()).hexdigest()
+    except (UnreadablePixelsError, ValueError, TypeError, AttributeError, OverflowError, KeyError):
+        # damaged, too large, of several frames or samples, or no image: the bytes themselves
+        return hashlib.sha256(b"undecoded" + bytes(ds.get("PixelData") or b"")).hexdigest()
+
+
+def _values(ds: Dataset) -> NDArray[np.uint16]:
+    """The stored values of one grey frame, without the unused bits around them."""
+    from inference.decoding import stored_words  # noqa: PLC0415 - the decoders are slow to load, and not always needed
+
+    size = ds.Rows * ds.Columns * ds.BitsAllocated // 8
+    if not 0 < size <= PIXEL_MEMORY or ds.SamplesPerPixel != 1 or int(ds.get("NumberOfFrames") or 1) != 1:
+        raise ValueError("not one grey frame of a size that may be decoded")
+    words = stored_words(ds).astype(np.uint16, copy=False)
+    unused = max(int(ds.HighBit) + 1 - int(ds.BitsStored), 0)
+    return (words >> unused) & np.uint16((1 << int(ds.BitsStored)) - 1)
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _texts(ds: Dataset, keywords: Iterable[str]) -> list[str]:
+    little_endian = ds.original_encoding[1] is not False
+    return [f"{keyword}={_text(ds, keyword, little_endian)!r}" for keyword in keywords if keyword in ds]
+
+
+def _text(ds: Dataset, keyword: str, little_endian: bool) -> Any:
+    """A value in a form that does not depend on how it was encoded."""
+    element = ds[keyword]
+    if element.VR == "SQ":
+        return [[(inner.keyword, _text(item, inner.tag, little_endian)) for inner in item] for item in element.value]
+    if keyword == "LUTData" or element.keyword == "LUTData":
+        return _lut(element.value, little_endian)
+    values = element.value if element.VM > 1 else [element.value]
+    if element.VR in ("DS", "IS", "FL", "FD"):
+        return [float(value) for value in values if value is not None and str(value)]
+    return [str(value).strip() for value in values if value is not None]
+
+
+def _lut(value: Any, little_endian: bool) -> str:
+    """LUT Data is US or OW, as its writer liked (PS3.3 C.11.2.1.1)."""
+    if isinstance(value, bytes):
+        entries = np.frombuffer(value[: len(value) // 2 * 2], "<u2" if little_endian else ">u2")
+    else:
+        entries = np.atleast_1d(np.asarray(value)).astype("<u2")
+    return hashlib.sha256(entries.astype("<u2").tobytes()).hexdigest()
