@@ -46,6 +46,8 @@ def segment_breast(values: NDArray[np.uint8], recipe: Breast) -> Mask:
 def chest_wall_side(breast: Mask) -> Literal["left", "right"] | None:
     """The side at which the breast is clearly higher, None where neither is."""
     occupied = np.flatnonzero(breast.any(axis=0))
+    if occupied.size == 0:
+        return None
     band = max(1, (occupied[-1] - occupied[0] + 1) // 10)
     left = int(breast[:, occupied[0] : occupied[0] + band].sum())
     right = int(breast[:, occupied[-1] + 1 - band : occupied[-1] + 1].sum())

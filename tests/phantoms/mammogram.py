@@ -30,7 +30,7 @@ VIEWS = {
     "MLO": ("399368009", "medio-lateral oblique"),
     "ML": ("399260004", "medio-lateral"),
     "LM": ("399352003", "latero-medial"),
-    "XCCL": ("399101009", "cranio-caudal exaggerated laterally"),
+    "XCCL": ("399192008", "cranio-caudal exaggerated laterally"),
 }
 _ORIENTATION = {"LCC": ["A", "R"], "RCC": ["P", "L"], "LMLO": ["A", "FR"], "RMLO": ["P", "FL"]}
 

@@ -1,0 +1,293 @@
+"""Which instances are analysed, which are not, and what is said about each: by the headers of the study alone."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pydicom.dataset import Dataset
+
+from inference.facts import (
+    FOR_PRESENTATION,
+    FOR_PROCESSING,
+    MULTI_FRAME_SECONDARY_CAPTURE,
+    SECONDARY_CAPTURE,
+    TOMOSYNTHESIS,
+    Facts,
+    read_facts,
+)
+from inference.results import Reason
+from inference.view import STANDARD_VIEWS, Laterality
+
+
+@dataclass(frozen=True)
+class EligibilityPolicy:
+    """The site's choices: true admits an instance that the rules would exclude.
+
+    `prior_days` None: no study is too old (the demonstration, files from a disk).
+    """
+
+    for_processing: bool
+    synthesised_2d: bool
+    implants: bool
+    secondary_capture: bool
+    male_or_minor: bool
+    burned_in_annotation: bool
+    prior_days: int | None
+    today: date
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`reason` is set exactly where not eligible; `standard` images count towards the four standard views."""
+
+    eligible: bool
+    reason: Reason | None
+    notes: tuple[Reason, ...]
+    laterality: Laterality | None
+    view: str | None
+    standard: bool
+
+
+def judge_study(headers: Sequence[Dataset], policy: EligibilityPolicy) -> dict[str, Verdict]:
+    """The verdict on each instance of one study, by SOP Instance UID.
+
+    Headers need no pixels. Never raises for what a header says: values that make no sense count as absent.
+    """
+    study = tuple(read_facts(ds) for ds in headers)
+    return {facts.sop_instance: _judge(Case(facts, study, policy)) for facts in study}
+
+
+def complete(verdicts: Iterable[Verdict]) -> bool:
+    """Whether CC and MLO of both breasts are in."""
+    seen = {(verdict.laterality, verdict.view) for verdict in verdicts if verdict.eligible and verdict.standard}
+    return seen >= {(side, view) for side in ("L", "R") for view in STANDARD_VIEWS}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One instance before the rules: itself, its study, the site's choices."""
+
+    facts: Facts
+    study: tuple[Facts, ...]
+    policy: EligibilityPolicy
+
+    @property
+    def prior(self) -> bool:
+        """Whether the study is older than the site analyses."""
+        days, studied = self.policy.prior_days, self.facts.study_date
+        return days is not None and studied is not None and self.policy.today - studied > timedelta(days=days)
+
+    @property
+    def mammogram(self) -> bool:
+        """Whether it is an image of the classes that mammography uses."""
+        if self.facts.sop_class in {SECONDARY_CAPTURE, *MULTI_FRAME_SECONDARY_CAPTURE}:
+            return self.facts.modality == "MG"
+        return self.facts.sop_class in {FOR_PRESENTATION, FOR_PROCESSING, *TOMOSYNTHESIS}
+
+    @property
+    def tomosynthesis(self) -> bool:
+        """Slices, projections or scouts of tomosynthesis, whatever the class they come in."""
+        named = any(value.startswith("TOMO") for value in self.facts.image_type)
+        return self.facts.sop_class in TOMOSYNTHESIS or (named and not self.facts.synthesised)
+
+    @property
+    def minor(self) -> bool:
+        """Under 18 at the study."""
+        return self.facts.age is not None and self.facts.age < 18
+
+    @property
+    def bare_implant(self) -> bool:
+        """An implant lies over the tissue; implant displaced views push it away."""
+        return self.facts.implant and "implant displaced" not in self.facts.modifiers
+
+    @property
+    def outside_training(self) -> bool:
+        """A view, or a modified view, that the networks were not trained on."""
+        return self.facts.view not in (None, *STANDARD_VIEWS) or bool(self.facts.modifiers - {"implant displaced"})
+
+    @property
+    def has_presentation_twin(self) -> bool:
+        """The study holds the For Presentation image of this For Processing one."""
+        return any(
+            other.full_field and (self.facts.sop_instance in other.sources or self.facts.shows_the_same_as(other))
+            for other in self.study
+        )
+
+    @property
+    def beside_full_field(self) -> bool:
+        """The study holds a full-field image of the same view."""
+        return any(other.full_field and self.facts.shows_the_same_as(other) for other in self.study)
+
+
+Rule = tuple[Callable[[Case], bool], Reason]
+
+
+def _rule(holds: Callable[[Case], bool], code: str, text: str, remedy: str = "") -> Rule:
+    return holds, Reason(code=code, text=text, remedy=remedy)
+
+
+EXCLUSIONS: tuple[Rule, ...] = (
+    _rule(
+        lambda case: case.prior,
+        "prior",
+        "The study is older than this node analyses; it is kept as a prior.",
+        "Raise studies.prior_days, or use `mammonode analyze` on its files.",
+    ),
+    _rule(
+        lambda case: not case.mammogram,
+        "not-a-mammogram",
+        "The instance is no mammogram.",
+        "Route only mammograms to this node.",
+    ),
+    _rule(
+        lambda case: case.tomosynthesis,
+        "tomosynthesis",
+        "Tomosynthesis is not analysed.",
+        "Send the 2D mammograms of the study.",
+    ),
+    _rule(
+        lambda case: case.facts.frames > 1 or case.facts.sop_class in MULTI_FRAME_SECONDARY_CAPTURE,
+        "multi-frame",
+        "Multi-frame images are not analysed.",
+        "Send the 2D mammograms of the study.",
+    ),
+    _rule(
+        lambda case: case.facts.quality_control,
+        "quality-control",
+        "The image is a quality control image, not a patient's.",
+    ),
+    _rule(
+        lambda case: case.facts.sex == "M" and not case.policy.male_or_minor,
+        "male",
+        "The networks were not trained on male breasts.",
+        "Set eligibility.male_or_minor to analyse them all the same.",
+    ),
+    _rule(
+        lambda case: case.minor and not case.policy.male_or_minor,
+        "minor",
+        "The networks were not trained on patients under 18.",
+        "Set eligibility.male_or_minor to analyse them all the same.",
+    ),
+    _rule(
+        lambda case: any(value.startswith("STEREO_") for value in case.facts.image_type),
+        "stereotactic",
+        "Stereotactic and biopsy images are not analysed.",
+    ),
+    _rule(lambda case: case.facts.view == "SPECIMEN", "specimen", "Specimen images are not analysed."),
+    _rule(
+        lambda case: "spot compression" in case.facts.modifiers,
+        "spot-compression",
+        "Spot compression views are not analysed.",
+        "Send the full views of the breast.",
+    ),
+    _rule(
+        lambda case: "magnification" in case.facts.modifiers,
+        "magnification",
+        "Magnification views are not analysed.",
+        "Send the full views of the breast.",
+    ),
+    _rule(
+        lambda case: case.bare_implant and not case.policy.implants,
+        "implant",
+        "Breasts with an implant are analysed in implant displaced views only.",
+        "Send the implant displaced views, or set eligibility.implants.",
+    ),
+    _rule(
+        lambda case: case.facts.sop_class == SECONDARY_CAPTURE and not case.policy.secondary_capture,
+        "secondary-capture",
+        "Secondary captures (digitised film) are not analysed.",
+        "Set eligibility.secondary_capture, or --allow-secondary-capture, to analyse them.",
+    ),
+    _rule(
+        lambda case: case.facts.burned_in and not case.policy.burned_in_annotation,
+        "burned-in-annotation",
+        "The image has annotations burnt in.",
+        "Set eligibility.burned_in_annotation to analyse such images.",
+    ),
+    _rule(
+        lambda case: case.facts.sop_class == FOR_PROCESSING and case.has_presentation_twin,
+        "for-processing-twin",
+        "Its For Presentation image is analysed instead.",
+    ),
+    _rule(
+        lambda case: case.facts.sop_class == FOR_PROCESSING and not case.policy.for_processing,
+        "for-processing",
+        "For Processing images are not analysed.",
+        "Send the For Presentation image, or set eligibility.for_processing if the site sends nothing else.",
+    ),
+    _rule(
+        lambda case: case.facts.synthesised and case.beside_full_field,
+        "synthesised-beside-full-field",
+        "The full-field image of the same view is analysed instead of the synthesised one.",
+    ),
+    _rule(
+        lambda case: case.facts.synthesised and not case.policy.synthesised_2d,
+        "synthesised-2d",
+        "2D images computed from tomosynthesis are not analysed.",
+        "Send full-field mammograms, or set eligibility.synthesised_2d.",
+    ),
+)
+"""Tried in this order; the first that holds is the reason."""
+
+NOTES: tuple[Rule, ...] = (
+    _rule(
+        lambda case: case.facts.laterality is None,
+        "missing-laterality",
+        "The header does not say which breast this is; no grade for a breast rests on it.",
+        "Set Image Laterality at the modality.",
+    ),
+    _rule(
+        lambda case: case.facts.view is None,
+        "missing-view",
+        "The header does not say which view this is; no negative rests on it.",
+        "Set View Code Sequence at the modality.",
+    ),
+    _rule(
+        lambda case: case.outside_training,
+        "view-outside-training",
+        "The networks were trained on CC and MLO views, not on this one.",
+    ),
+    _rule(
+        lambda case: "implant displaced" in case.facts.modifiers,
+        "implant-displaced",
+        "Implant displaced view: tissue beside the implant only.",
+    ),
+    _rule(lambda case: case.bare_implant, "implant", "An implant hides part of the breast."),
+    _rule(lambda case: case.facts.partial, "partial-view", "The image shows a part of the breast only."),
+    _rule(lambda case: case.facts.burned_in, "burned-in-annotation", "The image has annotations burnt in."),
+    _rule(
+        lambda case: case.facts.sop_class == FOR_PROCESSING,
+        "for-processing",
+        "A For Processing image, analysed because the site sends nothing else.",
+    ),
+    _rule(
+        lambda case: case.facts.synthesised,
+        "synthesised-2d",
+        "Computed from tomosynthesis, not exposed: the networks were not trained on such images.",
+    ),
+    _rule(
+        lambda case: case.facts.sop_class == SECONDARY_CAPTURE,
+        "secondary-capture",
+        "A secondary capture: its grey scale and size are not the detector's.",
+    ),
+    _rule(
+        lambda case: case.facts.sex == "M" or case.minor,
+        "outside-population",
+        "The networks were trained on adult women.",
+    ),
+)
+"""All that hold are said of an instance that is analysed."""
+
+
+def _judge(case: Case) -> Verdict:
+    facts = case.facts
+    reason = next((reason for holds, reason in EXCLUSIONS if holds(case)), None)
+    whole = facts.view in STANDARD_VIEWS and not facts.modifiers and not facts.synthesised
+    return Verdict(
+        eligible=reason is None,
+        reason=reason,
+        notes=() if reason else tuple(note for holds, note in NOTES if holds(case)),
+        laterality=facts.laterality,
+        view=facts.view,
+        standard=reason is None and facts.laterality is not None and whole,
+    )
