@@ -75,7 +75,7 @@ def _values(ds: Dataset) -> NDArray[np.uint16]:
         raise ValueError("not one grey frame of a size that may be decoded")
     words = stored_words(ds).astype(np.uint16, copy=False)
     unused = max(int(ds.HighBit) + 1 - int(ds.BitsStored), 0)
-    return (words >> unused) & np.uint16((1 << int(ds.BitsStored)) - 1)
+    return np.asarray((words >> unused) & ((1 << int(ds.BitsStored)) - 1), np.uint16)
 
 
 def _digest(parts: Iterable[str]) -> str:
