@@ -4,18 +4,15 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
-
-from pynetdicom import AE
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import by pynetdicom
 
 from config.destinations import Destination
 from config.settings import Settings
 from inference.errors import InferenceError
 from scp.composition import load_analyser
-from scp.tls import client_context
+from scp.operations import echo
 
 Outcome = Literal["ok", "warning", "failed"]
 
@@ -42,7 +39,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
             "destinations", "warning", "there is none", "Add a [[destinations]] table: results are only kept."
         )
     for destination in settings.destinations:
-        yield _echo(destination, settings.listener.ae_title)
+        yield _echo(settings, destination)
 
 
 def as_json(checks: list[Check]) -> dict[str, Any]:
@@ -105,43 +102,9 @@ def _networks(settings: Settings) -> Check:
     return Check("networks", "ok", f"{models or 'all modules switched off'} on {analyser.device}")
 
 
-def _echo(destination: Destination, calling: str) -> Check:
-    name = f"destination {destination.name}"
-    reach: Callable[[Destination, str], str] = _echo_web if destination.url else _echo_dimse
-    try:
-        return Check(name, "ok", reach(destination, destination.calling_ae_title or calling))
-    except (OSError, ConnectionError) as error:
-        remedy = (
-            "See that it runs, and that it knows this node's AE title and address. Results wait until it answers."
-        )
-        return Check(name, "warning", str(error), remedy)
-
-
-def _echo_dimse(destination: Destination, calling: str) -> str:
-    where = f"{destination.ae_title} at {destination.host}:{destination.port}"
-    ae = AE(ae_title=calling)
-    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = destination.connect_timeout
-    ae.add_requested_context(Verification)
-    tls = (client_context(destination.tls), destination.host) if destination.tls.enabled else None
-    assoc = ae.associate(destination.host, destination.port, ae_title=destination.ae_title, tls_args=tls)
-    if not assoc.is_established:
-        raise ConnectionError(f"{where} {'rejects the association' if assoc.is_rejected else 'does not answer'}")
-    try:
-        status = assoc.send_c_echo()
-    finally:
-        assoc.release()
-    if status.get("Status") != 0x0000:
-        raise ConnectionError(f"{where} answers C-ECHO with {status.get('Status', 'nothing')}")
-    return f"{where} answers C-ECHO"
-
-
-def _echo_web(destination: Destination, _calling: str) -> str:
-    import httpx  # noqa: PLC0415 - only for DICOMweb destinations
-
-    login = (destination.username, destination.password or "") if destination.username else None
-    try:
-        answer = httpx.get(f"{destination.url}/studies", params={"limit": 1}, auth=login, timeout=10)
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise ConnectionError(f"{destination.url} does not answer: {error}") from error
-    return f"{destination.url} answers"
+def _echo(settings: Settings, destination: Destination) -> Check:
+    answer = echo(settings, destination.name)
+    if answer["ok"]:
+        return Check(f"destination {destination.name}", "ok", answer["message"])
+    remedy = "See that it runs, and that it knows this node's AE title and address. Results wait until it answers."
+    return Check(f"destination {destination.name}", "warning", answer["message"], remedy)
