@@ -38,10 +38,14 @@ class Tls(Section):
 
 
 class Peer(Section):
-    """A calling application entity that may associate. `address` is an IP address or a network (10.1.0.0/16)."""
+    """A calling application entity that may associate. `address` is an IP address or a network (10.1.0.0/16).
+
+    `port` is where it listens itself: storage commitment reports go there (`listener.commitment`).
+    """
 
     ae_title: AETitle
     address: str = "127.0.0.1"
+    port: Port | None = None
     username: str | None = None
     password_hash: str | None = None
     maximum_associations: int = Field(default=25, ge=1)

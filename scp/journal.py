@@ -79,12 +79,12 @@ class Journal:
             query = query.where(studies.c.severity.in_(wanted))
         if search:
             query = query.where(studies.c.study_instance_uid.contains(search, autoescape=True))
-        return [_study(row) for row in self._read(query)]
+        return [study_row(row) for row in self._read(query)]
 
     def study(self, uid: str) -> StudyRow | None:
         """One study, None if it is not known."""
         rows = self._read(select(studies).where(studies.c.study_instance_uid == uid))
-        return _study(rows[0]) if rows else None
+        return study_row(rows[0]) if rows else None
 
     def counts(self) -> dict[StudyState, int]:
         """How many studies are in each state."""
@@ -222,7 +222,7 @@ def _reason(text: str | None) -> Reason | None:
     return Reason.model_validate_json(text) if text else None
 
 
-def _study(row: RowMapping) -> StudyRow:
+def study_row(row: RowMapping) -> StudyRow:
     values: dict[str, Any] = {name: row[name] for name in StudyRow.__dataclass_fields__}
     values["state"] = StudyState(values["state"])
     values["reason"] = _reason(values["reason"])

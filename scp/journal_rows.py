@@ -65,6 +65,7 @@ class StudyRow:
     revision: int
     digest: str | None
     generation: int
+    seen: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,6 @@ class InstanceRow:
     study_instance_uid: str
     sop_instance_uid: str
     sop_class_uid: str
-    digest: str
     status: str
     reason: Reason | None
 

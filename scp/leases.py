@@ -32,17 +32,18 @@ class Leases:
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
-    def end(self, executor_id: str, seconds: float) -> None:
-        """Forget a lease that has not been renewed for `seconds`."""
+    def claim(self, executor_id: str, adopter: str, seconds: float) -> bool:
+        """Become the one that adopts an expired executor. An adopter that dies meanwhile lets it expire again."""
         stale = (executors.c.executor_id == executor_id) & (executors.c.renewed < self._now() - seconds)
+        values = {"incarnation": f"by {adopter}", "renewed": self._now()}
         with self._engine.begin() as connection:
-            connection.execute(delete(executors).where(stale))
+            return connection.execute(update(executors).where(stale).values(values)).rowcount == 1
 
-    def release(self, executor_id: str, incarnation: str) -> None:
-        """Let go of an own lease: its process ends with nothing in hand."""
-        held = (executors.c.executor_id == executor_id) & (executors.c.incarnation == incarnation)
+    def end(self, executor_id: str, adopter: str) -> None:
+        """Its work is adopted: forget the executor."""
+        claimed = (executors.c.executor_id == executor_id) & (executors.c.incarnation == f"by {adopter}")
         with self._engine.begin() as connection:
-            connection.execute(delete(executors).where(held))
+            connection.execute(delete(executors).where(claimed))
 
     def _now(self) -> float:
         """The database's clock, so that machines with wrong clocks agree; SQLite's is this machine's."""

@@ -3,10 +3,13 @@
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import structlog
+from pynetdicom.presentation import PresentationContext
 
 from config.settings import Settings
 from scp.server import StorageServer
@@ -20,8 +23,14 @@ def spool_folder(settings: Settings) -> Path:
     return settings.node.folder / "spool"
 
 
-def run_receiver(settings: Settings) -> None:
+def run_receiver(
+    settings: Settings,
+    contexts: Sequence[PresentationContext] = (),
+    handlers: Sequence[tuple[Any, ...]] = (),
+) -> None:
     """Receive until SIGTERM or SIGINT, then finish what is arriving within `node.drain_seconds`.
+
+    `contexts` and `handlers` add services (storage commitment).
 
     Raises OSError: the port is taken, the folder cannot be written, or the TLS files cannot be read.
     """
@@ -41,7 +50,7 @@ def run_receiver(settings: Settings) -> None:
     swept = spool.sweep()
     if swept:
         log.warning("half-received files of an earlier run removed", files=swept)
-    server = StorageServer(listener, spool)
+    server = StorageServer(listener, spool, contexts, handlers)
     stopping.wait()
     server.stop(settings.node.drain_seconds)
     log.info("stopped")

@@ -24,7 +24,7 @@ studies = Table(
     Column("revision", Integer, nullable=False, default=0),
     Column("digest", String(64)),
     Column("seen", BigInteger, nullable=False, default=0),
-    Column("generation", Integer, nullable=False, default=0),
+    Column("generation", BigInteger, nullable=False, default=0),
     Index("studies_worst_first", "severity", "updated"),
     Index("studies_oldest_first", "last_received"),
 )
@@ -35,7 +35,6 @@ instances = Table(
     Column("study_instance_uid", String(64), primary_key=True),
     Column("sop_instance_uid", String(64), primary_key=True),
     Column("sop_class_uid", String(64), nullable=False),
-    Column("digest", String(64), nullable=False),
     Column("status", String(16), nullable=False),
     Column("reason", Text),
     Index("instances_by_uid", "sop_instance_uid"),
@@ -74,6 +73,6 @@ executors = Table(
     "executors",
     metadata,
     Column("executor_id", String(64), primary_key=True),
-    Column("incarnation", String(36), nullable=False),
+    Column("incarnation", String(64), nullable=False),
     Column("renewed", Float, nullable=False),
 )

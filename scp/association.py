@@ -1,0 +1,66 @@
+"""Associations that this node asks for."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
+
+from config.destinations import Destination
+from scp.tls import client_context
+
+MAXIMUM_PDU = 131072
+
+
+class NoAssociationError(ConnectionError):
+    """The destination did not answer, or would not talk to us; the text says which."""
+
+
+@contextmanager
+def associated(
+    destination: Destination,
+    calling: str,
+    contexts: Sequence[PresentationContext],
+    roles: Sequence[Any] = (),
+    handlers: Sequence[Any] = (),
+) -> Iterator[Association]:
+    """An association with `destination`, released at the end.
+
+    Raises NoAssociationError; OSError or ssl.SSLError where certificates cannot be read.
+    """
+    ae = AE(ae_title=destination.calling_ae_title or calling)
+    ae.connection_timeout = ae.acse_timeout = destination.connect_timeout
+    ae.dimse_timeout = destination.response_timeout
+    # the peer may think as long as it may take to answer one request
+    ae.network_timeout = destination.response_timeout
+    ae.maximum_pdu_size = MAXIMUM_PDU
+    ae.requested_contexts = list(contexts)
+    host = destination.host or ""
+    tls = (client_context(destination.tls), host) if destination.tls.enabled else None
+    assoc = ae.associate(
+        host,
+        destination.port,
+        ae_title=destination.ae_title,
+        ext_neg=list(roles),
+        evt_handlers=list(handlers),
+        tls_args=tls,
+    )
+    if not assoc.is_established:
+        raise NoAssociationError(_why(assoc, destination))
+    try:
+        yield assoc
+    finally:
+        if assoc.is_established:
+            assoc.release()
+
+
+def _why(assoc: Association, destination: Destination) -> str:
+    where = f"{destination.ae_title} at {destination.host}:{destination.port}"
+    if assoc.is_rejected:
+        rejection = assoc.acceptor.primitive
+        return f"{where} rejects the association: {getattr(rejection, 'reason_str', 'no reason given')}"
+    if assoc.acceptor.primitive is not None and not assoc.accepted_contexts:
+        return f"{where} accepts none of the object types"
+    return f"{where} does not answer"

@@ -1,0 +1,245 @@
+"""Storage commitment (PS3.4 J), both roles, through files: listener and worker share no database.
+
+<folder>/transactions/<TransactionUID>.json   asked for by this node
+<folder>/reports/<TransactionUID>.json        what the destination answered
+<folder>/requests/<TransactionUID>.json       asked of this node, by a sender
+"""
+
+import re
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+from pynetdicom import evt
+from pynetdicom.presentation import build_context, build_role
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import by pynetdicom
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+)
+
+from config.destinations import Destination
+from inference.results import Frozen, Reason
+from scp.association import NoAssociationError, associated
+from scp.durable import make_folder, write_durably
+from scp.outcome import Parcel
+from scp.result_folders import Receipt
+
+REQUEST, REPORT_ALL, REPORT_SOME = 1, 1, 2  # PS3.4 J.3.2 action type, J.3.3 event types
+SUCCESS, FAILURE = 0x0000, 0x0110
+SAME_ASSOCIATION = 1.0
+"""Seconds in which a report on the same association is waited for."""
+
+UID = re.compile(r"[0-9.]{1,64}")
+
+
+class Reference(Frozen):
+    """One instance of a request or report; `failure` is its Failure Reason (0008,1197), None if committed."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    failure: int | None = None
+
+
+class Transaction(Frozen):
+    """Which delivery a Transaction UID belongs to."""
+
+    study: str
+    digest: str
+    destination: str
+
+
+class Report(Frozen):
+    """What the other side commits to."""
+
+    references: tuple[Reference, ...]
+
+
+class Request(Frozen):
+    """What a sender wants this node to commit to."""
+
+    ae_title: str
+    address: str
+    received: float
+    references: tuple[Reference, ...]
+
+
+class Commitment:
+    """The mailbox and the requests."""
+
+    def __init__(self, folder: Path, calling: str) -> None:
+        self._folder = folder
+        self._calling = calling
+        for name in ("transactions", "reports", "requests"):
+            make_folder(folder / name)
+
+    def request(
+        self, destination: Destination, place: tuple[str, str, str], parcels: Sequence[Parcel]
+    ) -> tuple[str, Reason | None]:
+        """Ask `destination` to commit to `parcels` (N-ACTION). Returns the Transaction UID and what went wrong."""
+        transaction = str(generate_uid())
+        study, digest, name = place
+        # written first: the report may come before the response
+        known = Transaction(study=study, digest=digest, destination=name)
+        write_durably(self._folder / "transactions" / f"{transaction}.json", known.model_dump_json().encode())
+        references = [Reference(sop_class_uid=p.sop_class_uid, sop_instance_uid=p.sop_instance_uid) for p in parcels]
+        contexts = [build_context(StorageCommitmentPushModel)]
+        handlers = [(evt.EVT_N_EVENT_REPORT, self.handle_report)]
+        try:
+            with associated(destination, self._calling, contexts, handlers=handlers) as assoc:
+                answer, _ = assoc.send_n_action(
+                    _action_information(transaction, references),
+                    REQUEST,
+                    StorageCommitmentPushModel,
+                    StorageCommitmentPushModelInstance,
+                )
+                status = answer.get("Status")
+                deadline = time.monotonic() + SAME_ASSOCIATION
+                while status == SUCCESS and assoc.is_established and time.monotonic() < deadline:
+                    if self.report(transaction) is not None:
+                        break
+                    time.sleep(0.05)
+        except (NoAssociationError, OSError, ssl.SSLError, ValueError, RuntimeError) as error:
+            return transaction, _trouble(destination, str(error))
+        if status != SUCCESS:
+            return transaction, _trouble(destination, f"{destination.ae_title} answers N-ACTION with {status}")
+        return transaction, None
+
+    def report(self, transaction: str) -> Report | None:
+        """What was answered, None if nothing yet."""
+        try:
+            return Report.model_validate_json((self._folder / "reports" / f"{transaction}.json").read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def read_reports(self, receipt: Receipt, parcels: Sequence[Parcel]) -> Receipt:
+        """The receipt as the reports leave it: committed, or with what is missing there no longer called stored."""
+        wanted = {parcel.sop_instance_uid for parcel in parcels}
+        references = [
+            reference
+            for transaction in receipt.transactions
+            if (report := self.report(transaction)) is not None
+            for reference in report.references
+        ]
+        committed = {item.sop_instance_uid for item in references if item.failure is None}
+        missing = {item.sop_instance_uid for item in references if item.failure is not None} - committed
+        if wanted <= committed:
+            return receipt.model_copy(update={"committed": True})
+        stored = tuple(uid for uid in receipt.stored if uid not in missing)
+        return receipt.model_copy(update={"committed": False, "stored": stored})
+
+    def arrived(self) -> Iterator[Transaction]:
+        """Deliveries whose report has come and was not yet looked at; each is given once."""
+        for path in sorted((self._folder / "reports").glob("*.json")):
+            mapping = self._folder / "transactions" / path.name
+            try:
+                known = Transaction.model_validate_json(mapping.read_bytes())
+            except FileNotFoundError:
+                continue
+            mapping.unlink(missing_ok=True)
+            yield known
+
+    def forget(self, transactions: Sequence[str]) -> None:
+        """Remove reports of deliveries that are gone (retention)."""
+        for transaction in transactions:
+            for place in ("transactions", "reports"):
+                (self._folder / place / f"{transaction}.json").unlink(missing_ok=True)
+
+    # handlers of the listener
+
+    def handle_report(self, event: evt.Event) -> tuple[int, None]:
+        """N-EVENT-REPORT: keep it if this node asked for it."""
+        information = event.event_information
+        transaction = str(information.get("TransactionUID", ""))
+        if UID.fullmatch(transaction) is None or not (self._folder / "transactions" / f"{transaction}.json").exists():
+            return FAILURE, None
+        references = (
+            *_references(information, "ReferencedSOPSequence"),
+            *_references(information, "FailedSOPSequence"),
+        )
+        content = Report(references=references).model_dump_json().encode()
+        write_durably(self._folder / "reports" / f"{transaction}.json", content)
+        return SUCCESS, None
+
+    def handle_request(self, event: evt.Event) -> tuple[int, None]:
+        """N-ACTION: keep the request for the worker, who answers on a new association."""
+        information = event.action_information
+        transaction = str(information.get("TransactionUID", ""))
+        if event.action_type != REQUEST or UID.fullmatch(transaction) is None:
+            return FAILURE, None
+        requestor = event.assoc.requestor
+        request = Request(
+            ae_title=str(requestor.ae_title).strip(),
+            address=str(requestor.address),
+            received=time.time(),
+            references=_references(information, "ReferencedSOPSequence"),
+        )
+        write_durably(self._folder / "requests" / f"{transaction}.json", request.model_dump_json().encode())
+        return SUCCESS, None
+
+    def requests(self) -> Iterator[tuple[str, Request]]:
+        """What senders have asked for and was not answered yet."""
+        for path in sorted((self._folder / "requests").glob("*.json")):
+            yield path.stem, Request.model_validate_json(path.read_bytes())
+
+    def answered(self, transaction: str) -> None:
+        """The sender has got its report."""
+        (self._folder / "requests" / f"{transaction}.json").unlink(missing_ok=True)
+
+
+def send_report(peer: Destination, calling: str, transaction: str, references: Sequence[Reference]) -> bool:
+    """Tell a sender what this node commits to: N-EVENT-REPORT on a new association. False: it was not taken.
+
+    Raises NoAssociationError.
+    """
+    contexts = [build_context(StorageCommitmentPushModel)]
+    roles = [build_role(StorageCommitmentPushModel, scp_role=True)]
+    information = _action_information(transaction, [item for item in references if item.failure is None])
+    failed = [item for item in references if item.failure is not None]
+    if failed:
+        information.FailedSOPSequence = [_reference(item) for item in failed]
+    with associated(peer, calling, contexts, roles=roles) as assoc:
+        answer, _ = assoc.send_n_event_report(
+            information,
+            REPORT_SOME if failed else REPORT_ALL,
+            StorageCommitmentPushModel,
+            StorageCommitmentPushModelInstance,
+        )
+    return bool(answer.get("Status") == SUCCESS)
+
+
+def _action_information(transaction: str, references: Sequence[Reference]) -> Dataset:
+    information = Dataset()
+    information.TransactionUID = transaction
+    if references:
+        information.ReferencedSOPSequence = [_reference(item) for item in references]
+    return information
+
+
+def _reference(item: Reference) -> Dataset:
+    ds = Dataset()
+    ds.ReferencedSOPClassUID = item.sop_class_uid
+    ds.ReferencedSOPInstanceUID = item.sop_instance_uid
+    if item.failure is not None:
+        ds.FailureReason = item.failure
+    return ds
+
+
+def _references(information: Dataset, keyword: str) -> tuple[Reference, ...]:
+    def one(item: Any) -> Reference:
+        failure = int(item.get("FailureReason", FAILURE)) if keyword == "FailedSOPSequence" else None
+        uids = {
+            "sop_class_uid": str(item.ReferencedSOPClassUID),
+            "sop_instance_uid": str(item.ReferencedSOPInstanceUID),
+        }
+        return Reference(**uids, failure=failure)
+
+    return tuple(one(item) for item in information.get(keyword) or ())
+
+
+def _trouble(destination: Destination, text: str) -> Reason:
+    remedy = f"Let {destination.ae_title} offer storage commitment to this node, or set commitment = false."
+    return Reason(code="commitment", text=f"No storage commitment: {text}.", remedy=remedy)

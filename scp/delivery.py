@@ -1,0 +1,191 @@
+"""One attempt to bring a revision's objects to a destination, and when the next one is due.
+
+The receipt on disk says what the destination has confirmed; the journal only shows it.
+"""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from config.destinations import Destination
+from config.settings import Settings
+from inference.results import Reason
+from scp import audit, metrics
+from scp.alerts import Alert
+from scp.commitment import Commitment
+from scp.destinations import named, send
+from scp.journal import Journal
+from scp.outcome import Outcome, Parcel
+from scp.progress import refresh
+from scp.result_folders import Receipt, ResultFolders, RevisionFolder
+
+log = structlog.get_logger()
+
+DAY = 86400.0
+
+REMOVED = Reason(
+    code="destination-removed",
+    text="The settings no longer name this destination.",
+    remedy="Nothing is sent to it; put it back and use mammonode retry if that was a mistake.",
+)
+
+
+class Delivery:
+    """Delivers. `alert` is called with what failed for good."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        results: ResultFolders,
+        journal: Journal,
+        commitment: Commitment,
+        alert: Callable[[Alert], None],
+    ) -> None:
+        self._settings = settings
+        self._results = results
+        self._journal = journal
+        self._commitment = commitment
+        self._alert = alert
+
+    def deliver(self, uid: str, digest: str, name: str) -> float | None:
+        """Make one attempt. Returns the seconds until the next, None when there is nothing more to do."""
+        revision = self._results.revision(uid, digest)
+        if revision.objects is None:
+            return None
+        with revision.delivering(name):
+            receipt = revision.receipt(name)
+            if receipt.state in ("waiting", "retrying", "confirming"):
+                receipt, delay = self._attempt(uid, revision, name, receipt)
+                revision.write_receipt(name, receipt)
+            else:
+                delay = None
+        self._show(uid, digest, name, receipt, delay)
+        return delay
+
+    def _attempt(
+        self, uid: str, revision: RevisionFolder, name: str, receipt: Receipt
+    ) -> tuple[Receipt, float | None]:
+        destination = named(self._settings, name)
+        if destination is None:
+            return receipt.model_copy(update={"state": "cancelled", "reason": REMOVED}), None
+        first = receipt.first_attempt or time.time()
+        receipt = receipt.model_copy(update={"attempts": receipt.attempts + 1, "first_attempt": first})
+        if receipt.state == "confirming":
+            receipt, over = self._look_for_reports(uid, revision, destination, receipt)
+            if over:
+                return receipt, None
+        parcels = [item for item in _sent(revision, destination) if item.sop_instance_uid not in receipt.stored]
+        outcome = Outcome(())
+        if parcels:
+            with metrics.STAGE.labels("deliver").time():
+                outcome = send(destination, self._settings.listener.ae_title, parcels)
+            self._note(uid, destination, parcels, outcome)
+        receipt = receipt.model_copy(update={"stored": (*receipt.stored, *outcome.stored)})
+        if outcome.trouble is not None:
+            return self._again(receipt.model_copy(update={"reason": outcome.trouble}), outcome)
+        if destination.commitment and destination.host is not None:
+            return self._confirm(uid, revision, destination, receipt)
+        return receipt.model_copy(update={"state": "delivered", "reason": None}), None
+
+    def _look_for_reports(
+        self, uid: str, revision: RevisionFolder, destination: Destination, receipt: Receipt
+    ) -> tuple[Receipt, bool]:
+        """True: committed, or given up. Otherwise what is missing there is sent again, or the request is repeated."""
+        before = receipt.stored
+        receipt = self._commitment.read_reports(receipt, _sent(revision, destination))
+        if receipt.committed:
+            audit.record(self._settings.node.folder, "result-committed", study=uid, destination=destination.name)
+            return receipt.model_copy(update={"state": "delivered", "reason": None}), True
+        missing = len(before) - len(receipt.stored)
+        reason = not_committed(destination, missing)
+        receipt = receipt.model_copy(update={"reason": reason, "refused": receipt.refused + (missing > 0)})
+        if receipt.refused > self._settings.delivery.refusal_retries or self._late(receipt):
+            return receipt.model_copy(update={"state": "failed"}), True
+        self._journal.record_event(uid, f"not committed: {destination.name}", reason.text)
+        return receipt, False
+
+    def _confirm(
+        self, uid: str, revision: RevisionFolder, destination: Destination, receipt: Receipt
+    ) -> tuple[Receipt, float | None]:
+        """Ask for storage commitment; the report comes on the same or a new association, or not at all."""
+        place = (uid, revision.manifest.digest, destination.name)
+        parcels = _sent(revision, destination)
+        transaction, trouble = self._commitment.request(destination, place, parcels)
+        if trouble is not None:
+            return self._again(receipt.model_copy(update={"reason": trouble}), Outcome((), trouble, "soon"))
+        transactions = (*receipt.transactions, transaction)
+        receipt = receipt.model_copy(update={"transactions": transactions, "state": "confirming"})
+        receipt = self._commitment.read_reports(receipt, parcels)
+        if receipt.committed:
+            return receipt.model_copy(update={"state": "delivered", "reason": None}), None
+        return receipt, destination.commitment_timeout
+
+    def _again(self, receipt: Receipt, outcome: Outcome) -> tuple[Receipt, float | None]:
+        delivery = self._settings.delivery
+        refused = receipt.refused + (outcome.retry == "few")
+        if outcome.retry == "never" or refused > delivery.refusal_retries or self._late(receipt):
+            return receipt.model_copy(update={"state": "failed", "refused": refused}), None
+        delay = min(delivery.longest_retry, delivery.first_retry * 2.0 ** min(receipt.attempts - 1, 20))
+        return receipt.model_copy(update={"state": "retrying", "refused": refused}), delay
+
+    def _late(self, receipt: Receipt) -> bool:
+        return time.time() - (receipt.first_attempt or 0) > self._settings.delivery.retry_days * DAY
+
+    def _note(self, uid: str, destination: Destination, parcels: list[Parcel], outcome: Outcome) -> None:
+        metrics.SENT.labels(destination.name).inc(len(outcome.stored))
+        where = destination.url or f"{destination.host}:{destination.port}"
+        kinds = {item.sop_instance_uid: item.sop_class_uid for item in parcels}
+        for instance in outcome.stored:
+            audit.record(
+                self._settings.node.folder,
+                "result-sent",
+                study=uid,
+                instance=instance,
+                sop_class=kinds[instance],
+                destination=destination.name,
+                ae_title=destination.ae_title,
+                address=where,
+            )
+        if outcome.trouble is not None:
+            log.warning("delivery trouble", study=uid, destination=destination.name, trouble=outcome.trouble.text)
+
+    def _show(self, uid: str, digest: str, name: str, receipt: Receipt, delay: float | None) -> None:
+        """Bring the journal up to date, and say what failed for good."""
+        self._journal.record_delivery(
+            uid,
+            digest,
+            name,
+            state=receipt.state,
+            reason=receipt.reason,
+            attempts=receipt.attempts,
+            stored=len(receipt.stored),
+            committed=receipt.committed,
+            first_attempt=receipt.first_attempt,
+            next_attempt=None if delay is None else time.time() + delay,
+        )
+        if receipt.state in ("delivered", "failed", "cancelled"):
+            self._journal.record_event(uid, f"{receipt.state}: {name}", receipt.reason.text if receipt.reason else "")
+            metrics.DELIVERIES.labels(name, receipt.state).inc()
+        if receipt.state == "failed" and receipt.reason is not None:
+            self._alert(Alert(study=uid, destination=name, reason=receipt.reason))
+        refresh(self._journal, uid)
+
+
+def not_committed(destination: Destination, missing: int) -> Reason:
+    """Why a delivery is not confirmed."""
+    if missing:
+        text = f"{destination.ae_title} reports {missing} objects as not committed; they are sent again."
+    else:
+        text = f"{destination.ae_title} has sent no storage commitment report in time; it is asked again."
+    remedy = "See that it knows this node's AE title, address and port as a storage commitment SCU."
+    return Reason(code="not-committed", text=text, remedy=remedy)
+
+
+def _sent(revision: RevisionFolder, destination: Destination) -> list[Parcel]:
+    """The objects that the destination is to have."""
+    return [
+        Parcel(revision.objects_folder / item.file, item.sop_class_uid, item.sop_instance_uid)
+        for item in revision.objects or ()
+        if item.kind in destination.objects
+    ]

@@ -1,0 +1,31 @@
+"""Which destinations a study's results go to, and by which road."""
+
+from collections.abc import Iterable, Sequence
+
+from config.destinations import Destination
+from config.settings import Settings
+from scp import cstore, stow
+from scp.outcome import Outcome, Parcel
+
+
+def chosen(settings: Settings, senders: Iterable[str]) -> list[Destination]:
+    """The destinations for a study from these calling AE titles; none in shadow mode.
+
+    A study from several senders goes where any one of them may send.
+    """
+    if settings.delivery.mode == "shadow":
+        return []
+    known = set(senders)
+    return [item for item in settings.destinations if not item.senders or known.intersection(item.senders)]
+
+
+def named(settings: Settings, name: str) -> Destination | None:
+    """The destination of that name, None if the settings no longer have it."""
+    return next((item for item in settings.destinations if item.name == name), None)
+
+
+def send(destination: Destination, calling: str, parcels: Sequence[Parcel]) -> Outcome:
+    """Send over DIMSE or DICOMweb; trouble is in the outcome, nothing is raised for it."""
+    if destination.url is not None:
+        return stow.send(destination, parcels)
+    return cstore.send(destination, calling, parcels)

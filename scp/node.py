@@ -1,0 +1,194 @@
+"""The node: one process that keeps the others running, or one of those others.
+
+receiver   listens and spools; no database, no torch
+worker     one a slot: settles, analyses, builds, delivers
+web        the page
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+
+import structlog
+
+from config.settings import Settings
+from scp import logs
+from scp.composition import load_analyser
+from scp.durable import hold, make_folder
+from scp.recovery import set_damaged_aside
+from scp.steps import StudyAnalyser
+from scp.worker import DATABASE_BROKEN, Worker
+
+log = structlog.get_logger()
+
+Role = Literal["all", "receiver", "worker", "web"]
+
+ENTRY = (sys.executable, "-m", "scp.cli")
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
+FIRST_WAIT, LONGEST_WAIT, HEALTHY = 0.5, 30.0, 60.0
+"""Seconds before a dead process is started again; doubled each time until it has lived for HEALTHY s."""
+
+WATCH = 0.1
+
+
+def serve(
+    settings: Settings,
+    config: Path | None,
+    role: Role = "all",
+    slot: int = 0,
+    entry: Sequence[str] = ENTRY,
+    load: Callable[[Settings], StudyAnalyser] = load_analyser,
+) -> int:
+    """Run until SIGTERM or SIGINT and return the exit code.
+
+    `entry` is how a role's process is started, `load` makes a worker's analyser: both are given here so that a test
+    can put a stand-in in the network's place.
+    """
+    os.umask(0o077)
+    logs.configure(settings.node, role if role != "worker" else f"worker-{slot}")
+    _prepare_metrics(settings)
+    if role == "all":
+        return Supervisor(settings, config, entry).run()
+    return {"receiver": _receive, "worker": _work, "web": _show}[role](settings, slot, load)
+
+
+@dataclass
+class Child:
+    """A process that is kept running."""
+
+    name: str
+    command: list[str]
+    process: "subprocess.Popen[bytes] | None" = None
+    started: float = 0.0
+    wait: float = FIRST_WAIT
+    due: float = field(default_factory=time.monotonic)
+
+    def start(self) -> None:
+        """Start it now."""
+        # preexec_fn is safe here: the supervisor has no other thread
+        self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=_end_with_parent)  # noqa: PLW1509
+        self.started = time.monotonic()
+        log.info("started", process=self.name, pid=self.process.pid)
+
+    def look(self) -> int | None:
+        """Start it if it is due. Returns its exit code when it has just ended."""
+        if self.process is None:
+            if time.monotonic() >= self.due:
+                self.start()
+            return None
+        code = self.process.poll()
+        if code is None:
+            return None
+        self.wait = FIRST_WAIT if time.monotonic() - self.started > HEALTHY else self.wait * 2
+        self.wait = min(self.wait, LONGEST_WAIT)
+        self.due = time.monotonic() + self.wait
+        self.process = None
+        log.error("a process ended", process=self.name, code=code, again_in=self.wait)
+        return code
+
+    def stop(self, seconds: float) -> None:
+        """SIGTERM, and SIGKILL after `seconds`."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.1, seconds))
+        except subprocess.TimeoutExpired:
+            log.warning("killed: it did not end in time", process=self.name)
+            self.process.kill()
+            self.process.wait()
+
+
+def _end_with_parent() -> None:
+    """In the child: SIGTERM when the supervisor dies (prctl, Linux), so that the next one finds the slots free."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+class Supervisor:
+    """Starts receiver, workers and page, and starts again what dies. Raises BlockingIOError: it runs already."""
+
+    def __init__(self, settings: Settings, config: Path | None, entry: Sequence[str]) -> None:
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._lock = hold(settings.node.folder / "locks" / f"{settings.node.name}.lock")
+        command = [*entry, "serve", *(("--config", str(config)) if config else ())]
+        self._children = [Child("receiver", [*command, "--role", "receiver"])]
+        self._children += [
+            Child(f"worker-{slot}", [*command, "--role", "worker", "--slot", str(slot)])
+            for slot in range(settings.engine.workers)
+        ]
+        if settings.web.enabled:
+            self._children.append(Child("web", [*command, "--role", "web"]))
+
+    def run(self) -> int:
+        """Supervise until told to stop; everything else is drained then."""
+        _on_signal(self._stopping.set)
+        set_damaged_aside(self._settings)
+        while not self._stopping.is_set():
+            ended = [child.look() for child in self._children]
+            if DATABASE_BROKEN in ended:
+                self._stop()
+                set_damaged_aside(self._settings)
+            self._stopping.wait(WATCH)
+        self._stop()
+        log.info("stopped")
+        return 0
+
+    def _stop(self) -> None:
+        """All at once, each with the time to drain."""
+        deadline = time.monotonic() + self._settings.node.drain_seconds + 10.0
+        for child in self._children:
+            if child.process is not None:
+                child.process.terminate()
+        for child in self._children:
+            child.stop(deadline - time.monotonic())
+            child.process = None
+
+
+def _receive(settings: Settings, _slot: int, _load: Callable[[Settings], StudyAnalyser]) -> int:
+    from scp.commitment_answers import services  # noqa: PLC0415 - each role loads only what it needs
+    from scp.receiver import run_receiver  # noqa: PLC0415
+
+    run_receiver(settings, *services(settings))
+    return 0
+
+
+def _work(settings: Settings, slot: int, load: Callable[[Settings], StudyAnalyser]) -> int:
+    set_damaged_aside(settings)
+    worker = Worker(settings, slot, load)
+    _on_signal(worker.stop)
+    worker.run()
+    return 0
+
+
+def _show(settings: Settings, _slot: int, _load: Callable[[Settings], StudyAnalyser]) -> int:
+    from scp.web.server import run_web  # noqa: PLC0415
+
+    return run_web(settings)
+
+
+def _on_signal(stop: Callable[[], None]) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
+        log.info("stopping", signal=signal.Signals(number).name)
+        stop()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+
+
+def _prepare_metrics(settings: Settings) -> None:
+    """All processes of the node count into one folder; the first process of a run empties it."""
+    if METRICS not in os.environ:
+        folder = settings.node.folder.absolute() / "metrics"
+        make_folder(folder)
+        for old in folder.glob("*.db"):
+            old.unlink(missing_ok=True)
+        os.environ[METRICS] = str(folder)

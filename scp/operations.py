@@ -1,0 +1,211 @@
+"""What an operator asks of the node, from the command line or the page. Works through journal and files alone,
+whether the node runs or not."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import by pynetdicom
+
+from config.destinations import Destination
+from config.settings import Settings
+from scp.association import NoAssociationError, associated
+from scp.attempts import Attempts
+from scp.destinations import named
+from scp.journal import Journal
+from scp.journal_rows import DeliveryRow, DestinationRow, StudyRow, StudyState
+from scp.receiver import spool_folder
+from scp.result_folders import Receipt, ResultFolders
+from scp.spool import Spool
+from scp.stow import echo as echo_web
+
+Answer = dict[str, Any]
+
+
+def status(settings: Settings, study: str | None = None, state: str | None = None, limit: int = 100) -> Answer:
+    """Every study with its state, worst first, and how each destination stands; with `study`, its whole history."""
+    journal = Journal.open(settings)
+    try:
+        if study is not None:
+            row = journal.study(study)
+            studies = [_study(settings, row) | _history(journal, study)] if row else []
+        else:
+            states = [StudyState(state)] if state else []
+            studies = [_study(settings, row) for row in journal.studies(states, limit=limit)]
+        names = [item.name for item in settings.destinations]
+        return {
+            "counts": {key.value: number for key, number in journal.counts().items()},
+            "studies": studies,
+            "destinations": [_destination(row) for row in journal.destinations(names)],
+        }
+    finally:
+        journal.close()
+
+
+def retry(settings: Settings, study: str, destination: str | None = None) -> Answer:
+    """Do again what failed or was cancelled: the analysis, and the delivery to every destination or to one."""
+    journal = Journal.open(settings)
+    try:
+        row = journal.study(study)
+        if row is None:
+            return {"ok": False, "message": f"There is no study {study}."}
+        if destination is not None and named(settings, destination) is None:
+            names = ", ".join(item.name for item in settings.destinations) or "none"
+            return {"ok": False, "message": f"There is no destination {destination}; there are: {names}."}
+        results = ResultFolders(settings.node.folder / "results")
+        results.revive(study)
+        if row.digest is not None:
+            revision = results.revision(study, row.digest)
+            for name, receipt in revision.receipts().items():
+                if receipt.state in ("failed", "cancelled") and destination in (None, name):
+                    fresh = {"state": "waiting", "refused": 0, "first_attempt": None, "reason": None}
+                    with revision.delivering(name):
+                        revision.write_receipt(name, receipt.model_copy(update=fresh))
+                    journal.record_delivery(study, row.digest, name, state="waiting", reason=None)
+        Attempts(settings.node.folder / "attempts", settings.analysis.worker_crashes).forget(study)
+        journal.record_event(study, "retry", destination or "")
+        drive_again(journal, Spool(spool_folder(settings), owner="operator"), study)
+        return {"ok": True, "message": f"Study {study} is taken up again."}
+    finally:
+        journal.close()
+
+
+def send(settings: Settings, study: str, destination: str) -> Answer:
+    """Send a study's result to one destination, also one that was not meant to get it, or has it already."""
+    journal = Journal.open(settings)
+    try:
+        row = journal.study(study)
+        if row is None or row.digest is None:
+            return {"ok": False, "message": f"There is no result of study {study}."}
+        if named(settings, destination) is None:
+            return {"ok": False, "message": f"There is no destination {destination}."}
+        revision = ResultFolders(settings.node.folder / "results").revision(study, row.digest)
+        if not revision.objects:
+            return {"ok": False, "message": f"The result of study {study} has not been built yet."}
+        with revision.delivering(destination):
+            revision.write_receipt(destination, Receipt())
+        journal.record_delivery(study, row.digest, destination, state="waiting", reason=None)
+        journal.record_event(study, f"send: {destination}", "by the operator")
+        drive_again(journal, Spool(spool_folder(settings), owner="operator"), study)
+        return {"ok": True, "message": f"The result of study {study} is being sent to {destination}."}
+    finally:
+        journal.close()
+
+
+def cancel(settings: Settings, study: str) -> Answer:
+    """Stop working on a study; what was received is kept, and another image of it starts it anew."""
+    journal = Journal.open(settings)
+    try:
+        row = journal.study(study)
+        if row is None:
+            return {"ok": False, "message": f"There is no study {study}."}
+        results = ResultFolders(settings.node.folder / "results")
+        results.cancel(study)
+        for delivery in journal.deliveries(study):
+            revision = results.revision(study, delivery.digest)
+            with revision.delivering(delivery.destination):
+                receipt = revision.receipt(delivery.destination)
+                if receipt.state not in ("delivered", "failed"):
+                    cancelled = receipt.model_copy(update={"state": "cancelled"})
+                    revision.write_receipt(delivery.destination, cancelled)
+                    journal.record_delivery(study, delivery.digest, delivery.destination, state="cancelled")
+        journal.record_study(study, state=StudyState.CANCELLED, reason=None, due=None)
+        journal.record_event(study, "cancelled", "by the operator")
+        return {"ok": True, "message": f"Study {study} is cancelled."}
+    finally:
+        journal.close()
+
+
+def echo(settings: Settings, destination: str) -> Answer:
+    """Ask a destination whether it is there (C-ECHO, or a search over DICOMweb)."""
+    wanted = named(settings, destination)
+    if wanted is None:
+        return {"ok": False, "message": f"There is no destination {destination}."}
+    try:
+        if wanted.url is not None:
+            echo_web(wanted)
+        else:
+            _echo_dimse(settings, wanted)
+    except (NoAssociationError, OSError) as error:
+        return {"ok": False, "message": str(error)}
+    return {"ok": True, "message": f"{destination} answers."}
+
+
+def drive_again(journal: Journal, spool: Spool, study: str) -> None:
+    """Send a study down the whole way once more; each step finds what is done already."""
+    journal.record_study(study, generation=int(time.time()), seen=0)
+    spool.mark(study)
+
+
+def _echo_dimse(settings: Settings, wanted: Destination) -> None:
+    with associated(wanted, settings.listener.ae_title, [build_context(Verification)]) as assoc:
+        answer = assoc.send_c_echo().get("Status")
+    if answer != 0x0000:
+        raise NoAssociationError(f"{wanted.ae_title} answers C-ECHO with {answer}")
+
+
+def _study(settings: Settings, row: StudyRow) -> Answer:
+    folder = ResultFolders(settings.node.folder / "results")
+    return {
+        "study_instance_uid": row.study_instance_uid,
+        "state": row.state.value,
+        "reason": row.reason.model_dump() if row.reason else None,
+        "grade": row.grade,
+        "instances": row.images,
+        "analysed": row.analysed,
+        "excluded": row.excluded,
+        "failed": row.failed,
+        "senders": list(row.senders),
+        "received": _time(row.first_received),
+        "last_received": _time(row.last_received),
+        "due": _time(row.due),
+        "updated": _time(row.updated),
+        "revision": row.revision,
+        "result_folder": str(folder.revision(row.study_instance_uid, row.digest).path) if row.digest else None,
+    }
+
+
+def _history(journal: Journal, study: str) -> Answer:
+    return {
+        "events": [{"at": _time(item.at), "event": item.event, "text": item.text} for item in journal.events(study)],
+        "images": [
+            {
+                "sop_instance_uid": item.sop_instance_uid,
+                "sop_class_uid": item.sop_class_uid,
+                "status": item.status,
+                "reason": item.reason.model_dump() if item.reason else None,
+            }
+            for item in journal.instances(study)
+        ],
+        "deliveries": [_delivery(item) for item in journal.deliveries(study)],
+    }
+
+
+def _delivery(row: DeliveryRow) -> Answer:
+    return {
+        "destination": row.destination,
+        "digest": row.digest,
+        "state": row.state.value,
+        "reason": row.reason.model_dump() if row.reason else None,
+        "attempts": row.attempts,
+        "objects": row.objects,
+        "stored": row.stored,
+        "committed": row.committed,
+        "next_attempt": _time(row.next_attempt),
+    }
+
+
+def _destination(row: DestinationRow) -> Answer:
+    return {
+        "name": row.destination,
+        "waiting": row.waiting + row.retrying + row.confirming,
+        "failed": row.failed,
+        "delivered": row.delivered,
+        "last_error": f"{row.reason.text} {row.reason.remedy}".strip() if row.reason else None,
+        "next_attempt": _time(row.next_attempt),
+    }
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

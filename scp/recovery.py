@@ -1,0 +1,75 @@
+"""A database that is damaged is set aside, and the journal made anew from the files."""
+
+import sqlite3
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from config.settings import Settings
+from scp.durable import locked
+from scp.engine import engine_url
+from scp.journal import Journal, journal_url
+from scp.journal_rows import StudyState
+from scp.receiver import spool_folder
+from scp.spool import Spool
+
+log = structlog.get_logger()
+
+DAMAGE = ("malformed", "not a database", "disk image", "schema is corrupt")
+
+
+def is_corrupt(error: Exception) -> bool:
+    """True when SQLite says that the file itself is damaged."""
+    return isinstance(error, DBAPIError) and any(sign in str(error.orig) for sign in DAMAGE)
+
+
+def set_damaged_aside(settings: Settings) -> list[Path]:
+    """Rename each damaged SQLite database to <name>.corrupt-<time> (with its -wal and -shm). Returns where they are.
+
+    To be called while no process of this node has them open.
+    """
+    aside = []
+    with locked(settings.node.folder / "locks" / "recovery.lock"):
+        for url in (journal_url(settings), engine_url(settings)):
+            path = Path(url.removeprefix("sqlite:///"))
+            if url.startswith("sqlite") and path.exists() and not _is_sound(path):
+                stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+                for suffix in ("-wal", "-shm", ""):
+                    part = Path(f"{path}{suffix}")
+                    if part.exists():
+                        part.rename(f"{path}.corrupt-{stamp}{suffix}")
+                aside.append(Path(f"{path}.corrupt-{stamp}"))
+                log.error(
+                    "damaged database set aside, rebuilt from the files", database=path.name, kept=aside[-1].name
+                )
+    return aside
+
+
+def open_journal(settings: Settings) -> Journal:
+    """Open the journal; an empty one gets a row for every study in the spool, for the sweep to look at.
+
+    The new generation makes all work new to the engine; each step then finds what is on disk already.
+    """
+    journal = Journal.open(settings)
+    with locked(settings.node.folder / "locks" / "recovery.lock"):
+        if not journal.counts():
+            generation = int(time.time())
+            for study in Spool(spool_folder(settings), owner="recovery").study_uids():
+                journal.record_study(study, state=StudyState.RECEIVED, generation=generation)
+                journal.record_event(study, "rebuilt", "found in the spool, unknown to the journal")
+    return journal
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        with sqlite3.connect(path, timeout=30) as connection:
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+        connection.close()
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            raise
+        return False
+    return bool(answer == ("ok",))
