@@ -2,15 +2,13 @@
 
 import os
 import secrets
+import struct
 import zlib
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import structlog
-from pydicom.dataset import FileMetaDataset
-from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
@@ -142,20 +140,32 @@ class IncomingFile:
 
 
 def preamble(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, by: Sender) -> bytes:
-    """What stands before the data set in a DICOM file."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = sop_class_uid
-    meta.MediaStorageSOPInstanceUID = sop_instance_uid
-    meta.TransferSyntaxUID = transfer_syntax_uid
-    meta.ImplementationClassUID = PYNETDICOM_IMPLEMENTATION_UID
-    meta.ImplementationVersionName = PYNETDICOM_IMPLEMENTATION_VERSION
-    meta.SendingApplicationEntityTitle = by.ae_title
-    meta.ReceivingApplicationEntityTitle = by.called_ae_title
-    meta.SourcePresentationAddress = by.address
-    buffer = BytesIO()
-    buffer.write(b"\x00" * 128 + b"DICM")
-    write_file_meta_info(buffer, meta)
-    return buffer.getvalue()
+    """What stands before the data set in a DICOM file: explicit VR little endian always (PS3.10 7.1)."""
+    meta = b"".join(
+        (
+            struct.pack("<HH2s2xI2s", 2, 0x0001, b"OB", 2, b"\x00\x01"),
+            _element(0x0002, b"UI", sop_class_uid),
+            _element(0x0003, b"UI", sop_instance_uid),
+            _element(0x0010, b"UI", transfer_syntax_uid),
+            _element(0x0012, b"UI", PYNETDICOM_IMPLEMENTATION_UID),
+            _element(0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION),
+            _element(0x0017, b"AE", by.ae_title),
+            _element(0x0018, b"AE", by.called_ae_title),
+            # UR has a four-byte length
+            struct.pack("<HH2s2xI", 2, 0x0026, b"UR", len(_padded(by.address))) + _padded(by.address),
+        )
+    )
+    return b"\x00" * 128 + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(meta)) + meta
+
+
+def _element(element: int, vr: bytes, value: str) -> bytes:
+    encoded = _padded(value, b"\x00" if vr == b"UI" else b" ")
+    return struct.pack("<HH2sH", 2, element, vr, len(encoded)) + encoded
+
+
+def _padded(value: str, padding: bytes = b" ") -> bytes:
+    encoded = value.encode("ascii", "replace")
+    return encoded + padding * (len(encoded) % 2)
 
 
 def inflate(deflated: Path, offset: int, into: IncomingFile) -> None:

@@ -37,7 +37,8 @@ UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 """PS3.5 9.1, but with leading zeros: some modalities write them, and they do no harm in a path."""
 
 RECEIVED = "%Y%m%dT%H%M%S%fZ"
-VERSION = "[0-9]" * 8 + "T" + "[0-9]" * 12 + "Z.dcm"
+VERSION = re.compile(r"(.+)\.([0-9]{8}T[0-9]{12}Z)\.dcm")
+"""The name of a version: instance and time of reception."""
 
 
 class SpooledInstance(NamedTuple):
@@ -46,7 +47,12 @@ class SpooledInstance(NamedTuple):
     path: Path
     study_instance_uid: str
     sop_instance_uid: str
-    received: datetime
+    stamp: str
+
+    @property
+    def received(self) -> datetime:
+        """When its last byte had come."""
+        return datetime.strptime(self.stamp, RECEIVED).replace(tzinfo=UTC)
 
     @property
     def sender(self) -> Sender:
@@ -110,7 +116,7 @@ class Spool:
 
     def _place(self, temporary: Path, folder: Path, instance: str) -> Path | None:
         make_folder(folder)
-        versions = sorted(folder.glob(f"{instance}.{VERSION}"))
+        versions = [version.path for version in _versions(folder) if version.sop_instance_uid == instance]
         same = [version for version in versions if _same_data_set(version, temporary)]
         if same and same[-1] == versions[-1]:
             return None
@@ -150,9 +156,7 @@ class Spool:
 
     def versions(self, study: str) -> tuple[SpooledInstance, ...]:
         """Every version of every instance of the study, oldest first; empty if there is no such study."""
-        folder = self.studies / checked(study)
-        found = (_parse(path) for path in folder.glob(f"*.{VERSION}"))
-        return tuple(sorted(found, key=lambda version: (version.received, version.path)))
+        return tuple(_versions(self.studies / checked(study)))
 
     def instances(self, study: str) -> tuple[SpooledInstance, ...]:
         """The latest version of each instance, in the order in which the instances were first received."""
@@ -187,10 +191,14 @@ def checked_uid(header: Dataset, keyword: str) -> str:
         raise RefusedInstanceError(CANNOT_UNDERSTAND, f"{keyword} is missing or malformed (PS3.5 9.1)") from error
 
 
-def _parse(path: Path) -> SpooledInstance:
-    instance, received = path.stem.rsplit(".", 1)
-    moment = datetime.strptime(received, RECEIVED).replace(tzinfo=UTC)
-    return SpooledInstance(path, path.parent.name, instance, moment)
+def _versions(folder: Path) -> list[SpooledInstance]:
+    """Every version in a study's folder, oldest first."""
+    try:
+        names = [found for name in os.listdir(folder) if (found := VERSION.fullmatch(name))]  # noqa: PTH208 - names only
+    except FileNotFoundError:
+        return []
+    names.sort(key=lambda found: (found[2], found[1]))
+    return [SpooledInstance(folder / found[0], folder.name, found[1], found[2]) for found in names]
 
 
 def _same_data_set(one: Path, other: Path) -> bool:
