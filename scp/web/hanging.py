@@ -1,0 +1,115 @@
+"""How the images of a study hang: R left, L right, CC over MLO, chest walls together.
+
+Stored pixels are never changed. Where an image's anatomy runs the other way, the viewer mirrors the *display*
+(as one turns a film over), says so, and lets the reader turn it back. The side on which the chest wall is seen in
+the pixels decides; where that is unclear, PatientOrientation (PS3.3 C.7.6.1.1.1). Up and down follow
+PatientOrientation alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Side = Literal["left", "right"]
+Basis = Literal["PatientOrientation", "pixels", "unknown"]
+
+VIEW_ROWS = ("CC", "MLO")
+CLEAR_MAJORITY = 1.5
+"""How much brighter one edge must be than the other before it is called the chest wall."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How the viewer shows an image. `conflict`: header and pixels name different sides for the chest wall."""
+
+    mirror: bool
+    flip: bool
+    chest_wall: Side
+    basis: Basis
+    conflict: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an image hangs: `column` 0 for the right breast, 1 for the left."""
+
+    row: int
+    column: int
+
+
+def chest_wall_side(pixels: NDArray[np.uint8]) -> Side | None:
+    """The side of the stored image at which tissue meets the edge; None where neither edge clearly has more.
+
+    `pixels`: (rows, columns), MONOCHROME2. Tissue is what is brighter than a tenth of the range.
+    """
+    strip = max(1, pixels.shape[1] // 20)
+    threshold = int(pixels.min()) + (int(pixels.max()) - int(pixels.min())) // 10
+    left = int((pixels[:, :strip] > threshold).sum())
+    right = int((pixels[:, -strip:] > threshold).sum())
+    if max(left, right) <= CLEAR_MAJORITY * min(left, right):
+        return None
+    return "left" if left > right else "right"
+
+
+def turn(
+    laterality: str | None, view: str | None, patient_orientation: Sequence[str], seen_chest_wall: Side | None
+) -> Turn:
+    """How to show one image so that its chest wall is at the middle of the pair and its top is up.
+
+    `patient_orientation`: the two values, empty where absent. `seen_chest_wall`: of `chest_wall_side`.
+    """
+    wanted: Side = "left" if laterality == "L" else "right"
+    declared = _declared_chest_wall(patient_orientation)
+    if laterality is None:
+        return Turn(False, False, declared or seen_chest_wall or "left", "unknown")
+    actual = seen_chest_wall or declared
+    if actual is None:
+        return Turn(False, False, wanted, "unknown")
+    flip = declared is not None and _upside_down(laterality, view, patient_orientation)
+    basis: Basis = "pixels" if seen_chest_wall else "PatientOrientation"
+    return Turn(actual != wanted, flip, wanted, basis, conflict=declared is not None and declared != actual)
+
+
+def _declared_chest_wall(patient_orientation: Sequence[str]) -> Side | None:
+    """Rows run towards P(osterior): the chest wall is at the right edge; towards A(nterior): at the left."""
+    towards = patient_orientation[0] if len(patient_orientation) == 2 else ""
+    if towards.startswith("P"):
+        return "right"
+    return "left" if towards.startswith("A") else None
+
+
+def _upside_down(laterality: str, view: str | None, patient_orientation: Sequence[str]) -> bool:
+    """Columns should run to F(oot) in oblique and lateral views; in CC to the medial side, lateral being up."""
+    down = patient_orientation[1]
+    if view == "CC":
+        return down.startswith(laterality)
+    return down.startswith("H")
+
+
+T = TypeVar("T")
+
+
+def hang(images: Iterable[tuple[T, str | None, str | None]]) -> tuple[list[tuple[T | None, T | None]], list[T]]:
+    """Rows of (right, left) pairs, CC first, then MLO, then other views; and the images without a place.
+
+    `images`: (image, laterality, view). Images of one place follow in further rows, in the order given.
+    """
+    columns: dict[tuple[str, str], list[T]] = {}
+    homeless = []
+    for image, laterality, view in images:
+        if laterality is None or view is None:
+            homeless.append(image)
+        else:
+            columns.setdefault((view, laterality), []).append(image)
+    views = [*VIEW_ROWS, *sorted({view for view, _ in columns} - set(VIEW_ROWS))]
+    rows: list[tuple[T | None, T | None]] = []
+    for view in views:
+        right, left = columns.get((view, "R"), []), columns.get((view, "L"), [])
+        for number in range(max(len(right), len(left))):
+            rows.append(
+                (right[number] if number < len(right) else None, left[number] if number < len(left) else None)
+            )
+    return rows, homeless

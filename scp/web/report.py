@@ -1,0 +1,144 @@
+"""The page of one study: its report, or how far it has come."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from pydicom.dataset import Dataset
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from inference.results import Assessment, Finding, ImageResult, Reason, Status, StudyResult
+from scp.journal_rows import StudyRow, StudyState
+from scp.web import texts
+from scp.web.downloads import kinds_of
+from scp.web.hanging import hang
+from scp.web.opinions import Opinion
+from scp.web.pages import page
+from scp.web.state import State, StudyUid, WebState
+from scp.web.study_files import KeptResult, any_header, kept_result, spooled, study_row
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Who and when, for the page's body alone."""
+
+    name: str
+    identifier: str
+    study_date: str
+
+
+@dataclass(frozen=True)
+class MarkedFinding:
+    """A finding with its image, its number on the page, and what the visitor has said of it."""
+
+    number: int
+    finding: Finding
+    image: ImageResult
+    opinions: tuple[Opinion, ...]
+
+
+@router.get("/studies/{study}")
+def report(request: Request, state: State, study: StudyUid) -> HTMLResponse:
+    """The report with its images, findings, downloads and history."""
+    row = study_row(state, study)
+    kept = kept_result(state, study)
+    header = any_header(state, study)
+    values = _history(state, row) | {"patient": _patient(header), "kept": kept}
+    if kept is not None:
+        values |= _report(state, kept, state.opinions.current(study))
+    return page(request, "report.html", **values)
+
+
+@router.get("/studies/{study}/history")
+def history(request: Request, state: State, study: StudyUid) -> HTMLResponse:
+    """The part of the page that changes while the study is on its way."""
+    return page(request, "history.html", **_history(state, study_row(state, study)))
+
+
+def _history(state: WebState, row: StudyRow) -> dict[str, Any]:
+    return {
+        "study": row,
+        "pending": row.state in (StudyState.RECEIVED, StudyState.WAITING, StudyState.ANALYSING),
+        "events": state.journal.events(row.study_instance_uid),
+        "deliveries": state.journal.deliveries(row.study_instance_uid),
+        "shadow": state.settings.delivery.mode == "shadow",
+        "destinations": [destination.name for destination in state.settings.destinations],
+    }
+
+
+def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...]) -> dict[str, Any]:
+    result = kept.result
+    files = spooled(state, result.study_instance_uid)
+    shown = [image for image in result.images if image.rows and image.sop_instance_uid in files]
+    rows, others = hang((image, image.laterality, image.view) for image in shown if image.status is Status.ANALYSED)
+    not_analysed = [image for image in shown if image.status is not Status.ANALYSED]
+    return {
+        "result": result,
+        "rows": rows,
+        "others": others,
+        "not_analysed": not_analysed,
+        "marked": _marked(result, opinions),
+        "added": [opinion for opinion in opinions if opinion.verdict == "added"],
+        "names": image_names(result),
+        "breasts": breasts(result),
+        "remarks": remarks(result),
+        "kinds": kinds_of(kept.folder),
+        "models": result.models,
+    }
+
+
+def _marked(result: StudyResult, opinions: tuple[Opinion, ...]) -> list[MarkedFinding]:
+    """Worst first."""
+    pairs = [(finding, image) for image in result.images for finding in image.findings]
+    pairs.sort(key=lambda pair: (-pair[0].grade, -pair[0].score))
+    return [
+        MarkedFinding(number, finding, image, tuple(o for o in opinions if o.subject == finding.tracking_uid))
+        for number, (finding, image) in enumerate(pairs, 1)
+    ]
+
+
+def image_names(result: StudyResult) -> dict[str, str]:
+    """'R CC' and the like by SOP Instance UID; a second image of one view is 'R CC (2)'."""
+    names: dict[str, str] = {}
+    seen: dict[str, int] = {}
+    for image in result.images:
+        name = " ".join(filter(None, (image.laterality, image.view))) or texts.IMAGE
+        seen[name] = seen.get(name, 0) + 1
+        names[image.sop_instance_uid] = name if seen[name] == 1 else f"{name} ({seen[name]})"
+    return names
+
+
+def breasts(result: StudyResult) -> Mapping[str, Assessment | None]:
+    """Both breasts, right first; None for one that was not imaged."""
+    return {"R": result.breasts.get("R"), "L": result.breasts.get("L")}
+
+
+def remarks(result: StudyResult) -> list[tuple[str, str, Reason]]:
+    """(SOP Instance UID, what, reason): instances not analysed, modules that failed or were not tried, notes."""
+    said = []
+    for image in result.images:
+        if image.reason is not None:
+            said.append((image.sop_instance_uid, image.status.value, image.reason))
+        for module in image.modules:
+            if module.reason is not None:
+                said.append(
+                    (image.sop_instance_uid, f"{texts.MODULES[module.module]} {module.status}", module.reason)
+                )
+        said += [(image.sop_instance_uid, "note", note) for note in image.notes]
+    return said
+
+
+def _patient(header: Dataset | None) -> Patient | None:
+    if header is None:
+        return None
+    name = str(header.get("PatientName") or "").replace("^", " ").strip()
+    date = str(header.get("StudyDate") or "")
+    return Patient(
+        name=name or texts.UNKNOWN,
+        identifier=str(header.get("PatientID") or texts.UNKNOWN),
+        study_date=f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 else texts.UNKNOWN,
+    )

@@ -1,0 +1,81 @@
+"""A study's result and images for the page, found where the worker and the listener have put them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import HTTPException
+from pydantic import ValidationError
+from pydicom.dataset import Dataset
+
+from inference.results import ImageResult, StudyResult
+from scp.journal_rows import StudyRow
+from scp.result_folders import RevisionFolder
+from scp.spool import SpooledInstance
+from scp.studies import header_of
+from scp.web import texts
+from scp.web.state import WebState
+
+
+@dataclass(frozen=True)
+class KeptResult:
+    """The revision that counts, with its digest."""
+
+    digest: str
+    folder: RevisionFolder
+    result: StudyResult
+
+    def image(self, sop_instance_uid: str) -> ImageResult:
+        """One image of the result. Raises 404."""
+        for image in self.result.images:
+            if image.sop_instance_uid == sop_instance_uid:
+                return image
+        raise HTTPException(404, texts.NO_IMAGE)
+
+
+def study_row(state: WebState, study: str) -> StudyRow:
+    """The journal's row. Raises 404."""
+    row = state.journal.study(study)
+    if row is None:
+        raise HTTPException(404, texts.NO_STUDY)
+    return row
+
+
+def kept_result(state: WebState, study: str) -> KeptResult | None:
+    """The current result, None before there is one. Raises 500: it is damaged."""
+    try:
+        current = state.results.current(study)
+        folder = state.results.revision(study, current.digest) if current else None
+        result = folder.result if folder else None
+    except ValidationError as error:
+        raise HTTPException(500, texts.UNREADABLE_RESULT) from error
+    return KeptResult(current.digest, folder, result) if current and folder and result else None
+
+
+def required_result(state: WebState, study: str) -> KeptResult:
+    """The current result. Raises 404: there is none."""
+    kept = kept_result(state, study)
+    if kept is None:
+        raise HTTPException(404, texts.NO_RESULT)
+    return kept
+
+
+def spooled(state: WebState, study: str) -> dict[str, SpooledInstance]:
+    """The latest version of each instance by SOP Instance UID."""
+    return {instance.sop_instance_uid: instance for instance in state.spool.instances(study)}
+
+
+def image_path(state: WebState, study: str, sop_instance_uid: str) -> Path:
+    """The file of one instance. Raises 404: unknown, or removed by retention."""
+    instance = spooled(state, study).get(sop_instance_uid)
+    if instance is None:
+        raise HTTPException(404, texts.IMAGE_GONE)
+    return instance.path
+
+
+def any_header(state: WebState, study: str) -> Dataset | None:
+    """The header of one instance, for who and when; None where none is left."""
+    for instance in state.spool.instances(study):
+        header = header_of(instance.path)
+        if header is not None:
+            return header
+    return None
