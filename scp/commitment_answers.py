@@ -1,23 +1,19 @@
-"""Storage commitment at the listener: reports of destinations, and requests of senders where that is switched on.
+"""Storage commitment as SCP: what this node tells a sender that asked.
 
 This node is no archive: `listener.commitment` is off by default. When on, it commits to what lies in the spool, and
 retention keeps that for `retention.commitment_days`.
 """
 
 import time
-from typing import Any
 
 import structlog
-from pynetdicom import evt
-from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]  # made at import
 
 from config.destinations import Destination
 from config.listener import Peer
 from config.settings import Settings
 from scp import audit
 from scp.association import NoAssociationError
-from scp.commitment import Commitment, Reference, Request, send_report
+from scp.commitment import Reference, Request, send_report
 from scp.work import NodeWork
 
 log = structlog.get_logger()
@@ -25,20 +21,6 @@ log = structlog.get_logger()
 NO_SUCH_INSTANCE = 0x0112
 KEEP_ASKING = 3600.0
 """Seconds for which a sender that does not take its report is tried again."""
-
-
-def services(settings: Settings) -> tuple[list[PresentationContext], list[tuple[Any, ...]]]:
-    """Contexts and handlers for the listener; the peer may propose itself as SCP to bring its report."""
-    asked = any(destination.commitment for destination in settings.destinations)
-    if not asked and not settings.listener.commitment:
-        return [], []
-    context = build_context(StorageCommitmentPushModel)
-    context.scp_role, context.scu_role = asked, True
-    commitment = Commitment(settings.node.folder / "commitment", settings.listener.ae_title)
-    handlers: list[tuple[Any, ...]] = [(evt.EVT_N_EVENT_REPORT, commitment.handle_report)]
-    if settings.listener.commitment:
-        handlers.append((evt.EVT_N_ACTION, commitment.handle_request))
-    return [context], handlers
 
 
 def answer_requests(settings: Settings, work: NodeWork) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from config.settings import Settings
 from scp.durable import make_folder
+from scp.journal import engine_url
 
 log = structlog.get_logger()
 
@@ -52,11 +53,6 @@ class Work(Protocol):
 
     def broken(self, study: str, error: Exception) -> None:
         """A step failed in a way that nobody foresaw."""
-
-
-def engine_url(settings: Settings) -> str:
-    """PostgreSQL where the operator says so, else a file in the node's folder."""
-    return settings.engine.database_url or f"sqlite:///{settings.node.folder / 'engine.db'}"
 
 
 class Engine:

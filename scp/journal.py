@@ -35,6 +35,11 @@ def journal_url(settings: Settings) -> str:
     return settings.engine.database_url or f"sqlite:///{settings.node.folder / 'journal.db'}"
 
 
+def engine_url(settings: Settings) -> str:
+    """The durable engine's own database: the same PostgreSQL, or a file beside the journal."""
+    return settings.engine.database_url or f"sqlite:///{settings.node.folder / 'engine.db'}"
+
+
 def open_engine(url: str) -> Engine:
     """Connections to the journal; SQLite in WAL mode, so that readers never wait for a writer."""
     if not url.startswith("sqlite"):

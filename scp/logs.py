@@ -12,7 +12,7 @@ from config.operation import Node
 QUIET = {
     # its errors print the values of elements, its own words for a peer's mistakes are said once by scp.server
     "pydicom": logging.CRITICAL,
-    "pynetdicom": logging.ERROR,
+    "pynetdicom": logging.CRITICAL,
     "highdicom": logging.WARNING,
     "httpx": logging.WARNING,
     "PIL": logging.WARNING,

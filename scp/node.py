@@ -16,19 +16,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
 from config.settings import Settings
 from scp import logs
-from scp.composition import load_analyser
 from scp.durable import hold, make_folder
-from scp.recovery import set_damaged_aside
-from scp.steps import StudyAnalyser
-from scp.worker import DATABASE_BROKEN, Worker
+
+if TYPE_CHECKING:
+    from scp.steps import StudyAnalyser
+
+# each role imports its own parts when it starts: the receiver must be back at once after a crash
 
 log = structlog.get_logger()
+
+Load = Callable[[Settings], "StudyAnalyser"]
+
+DATABASE_BROKEN = 76
+"""Exit code of a worker: set the database aside and start all again."""
 
 Role = Literal["all", "receiver", "worker", "web"]
 
@@ -46,12 +52,12 @@ def serve(
     role: Role = "all",
     slot: int = 0,
     entry: Sequence[str] = ENTRY,
-    load: Callable[[Settings], StudyAnalyser] = load_analyser,
+    load: Load | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT and return the exit code.
 
-    `entry` is how a role's process is started, `load` makes a worker's analyser: both are given here so that a test
-    can put a stand-in in the network's place.
+    `entry` is how a role's process is started, `load` makes a worker's analyser (the networks if None): both are
+    given here so that a test can put a stand-in in the networks' place.
     """
     os.umask(0o077)
     logs.configure(settings.node, role if role != "worker" else f"worker-{slot}")
@@ -130,6 +136,8 @@ class Supervisor:
 
     def run(self) -> int:
         """Supervise until told to stop; everything else is drained then."""
+        from scp.recovery import set_damaged_aside  # noqa: PLC0415 - see above
+
         _on_signal(self._stopping.set)
         set_damaged_aside(self._settings)
         while not self._stopping.is_set():
@@ -153,23 +161,25 @@ class Supervisor:
             child.process = None
 
 
-def _receive(settings: Settings, _slot: int, _load: Callable[[Settings], StudyAnalyser]) -> int:
-    from scp.commitment_answers import services  # noqa: PLC0415 - each role loads only what it needs
+def _receive(settings: Settings, _slot: int, _load: Load | None) -> int:
+    from scp.commitment_services import services  # noqa: PLC0415
     from scp.receiver import run_receiver  # noqa: PLC0415
 
     run_receiver(settings, *services(settings))
     return 0
 
 
-def _work(settings: Settings, slot: int, load: Callable[[Settings], StudyAnalyser]) -> int:
-    set_damaged_aside(settings)
-    worker = Worker(settings, slot, load)
+def _work(settings: Settings, slot: int, load: Load | None) -> int:
+    from scp.composition import load_analyser  # noqa: PLC0415
+    from scp.worker import Worker  # noqa: PLC0415
+
+    worker = Worker(settings, slot, load or load_analyser)
     _on_signal(worker.stop)
     worker.run()
     return 0
 
 
-def _show(settings: Settings, _slot: int, _load: Callable[[Settings], StudyAnalyser]) -> int:
+def _show(settings: Settings, _slot: int, _load: Load | None) -> int:
     from scp.web.server import run_web  # noqa: PLC0415
 
     return run_web(settings)

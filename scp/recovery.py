@@ -10,8 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from config.settings import Settings
 from scp.durable import locked
-from scp.engine import engine_url
-from scp.journal import Journal, journal_url
+from scp.journal import Journal, engine_url, journal_url
 from scp.journal_rows import StudyState
 from scp.receiver import spool_folder
 from scp.spool import Spool

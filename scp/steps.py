@@ -82,6 +82,8 @@ class Analysis:
             self._journal.record_event(uid, "scores reused", "only attributes beside the pixels have changed")
             return True
         with self._device, self._attempts.counted(uid) as spent:
+            if self._results.revision(uid, digest).result is not None:
+                return True  # another workflow of the same revision had the device before
             if spent is not None:
                 self._journal.record_study(uid, state=StudyState.FAILED, reason=spent)
                 self._journal.record_event(uid, "failed", spent.text)

@@ -15,6 +15,7 @@ from scp.durable import hold
 from scp.engine import Engine
 from scp.journal_rows import StudyState
 from scp.leases import Leases
+from scp.node import DATABASE_BROKEN
 from scp.operations import drive_again
 from scp.recovery import is_corrupt, open_journal
 from scp.retention import Retention
@@ -31,8 +32,8 @@ SWEEP = 60.0
 BACK = 2.0
 """Seconds to wait when the database or the disk is away."""
 
-LEASE_LOST, DATABASE_BROKEN = 75, 76
-"""Exit codes that the supervisor understands: start me again; set the database aside and start all again."""
+LEASE_LOST = 75
+"""Exit code: start me again."""
 
 UNFINISHED = (StudyState.RECEIVED, StudyState.WAITING, StudyState.ANALYSING, StudyState.DELIVERING)
 
