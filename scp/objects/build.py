@@ -1,0 +1,85 @@
+"""Findings and source headers in, finished and checked result objects out."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from pydicom import Dataset
+
+from inference.results import ImageResult, Module, StudyResult
+from scp.objects.cad_sr import cad_sr
+from scp.objects.identity import content_digest
+from scp.objects.inputs import HeatMaps, Inputs, InvalidObjectError, ObjectOptions, Pictures, ResultObject, Revision
+from scp.objects.segmentation import heat_map_segmentation, lesion_segmentation
+from scp.objects.structure_gate import check
+from scp.objects.tid1500 import tid1500
+
+__all__ = ["InvalidObjectError", "ObjectOptions", "ResultObject", "Revision", "build"]
+
+Builder = Callable[[Inputs], Iterator[tuple[str, Dataset]]]
+
+
+def build(
+    result: StudyResult,
+    sources: Mapping[str, Dataset],
+    options: ObjectOptions,
+    revision: Revision,
+    pictures: Pictures | None = None,
+    heat_maps: HeatMaps | None = None,
+) -> tuple[ResultObject, ...]:
+    """Write the objects of `options.kinds`, in the order they are sent.
+
+    The same arguments give byte-identical objects. Raises InvalidObjectError: an object would not be valid, or
+    the header of an image it needs is missing; nothing is returned then.
+    """
+    inputs = Inputs(result, sources, options, revision, pictures, heat_maps)
+    inputs = replace(inputs, digest=content_digest(inputs))
+    objects = []
+    for kind, builder in BUILDERS.items():
+        if kind not in options.kinds:
+            continue
+        for suffix, ds in builder(inputs):
+            check(kind, ds, inputs)
+            objects.append(ResultObject(kind, ds, f"{kind}{suffix}.dcm"))
+    return tuple(objects)
+
+
+def _cad_sr(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
+    yield "", cad_sr(inputs)
+
+
+def _tid1500(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
+    yield "", tid1500(inputs)
+
+
+def _segmentations(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
+    for image in _with_findings(inputs):
+        yield _suffix(inputs, image), lesion_segmentation(inputs, image)
+
+
+def _heat_maps(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
+    """One for each analysed image that has a map of any module."""
+    if inputs.heat_maps is None:
+        return
+    for image in inputs.result.analysed:
+        maps = {module: inputs.heat_maps(image.sop_instance_uid, module) for module in Module}
+        known = {module: heat_map for module, heat_map in maps.items() if heat_map is not None}
+        if known:
+            yield _suffix(inputs, image), heat_map_segmentation(inputs, image, known)
+
+
+def _with_findings(inputs: Inputs) -> list[ImageResult]:
+    return [image for image in inputs.result.analysed if image.findings]
+
+
+def _suffix(inputs: Inputs, image: ImageResult) -> str:
+    """E.g. '-2-RMLO': the image's place in the study and what it shows."""
+    place = inputs.result.images.index(image) + 1
+    return f"-{place}-{image.laterality or ''}{image.view or ''}".rstrip("-")
+
+
+BUILDERS: dict[str, Builder] = {
+    "cad-sr": _cad_sr,
+    "tid1500": _tid1500,
+    "seg": _segmentations,
+    "heatmap": _heat_maps,
+}

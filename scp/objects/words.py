@@ -1,0 +1,74 @@
+"""The sentences of a result: the same ones in every kind of object, and never more than the rules allow."""
+
+from inference.results import Assessment, ImageResult, ModelIdentity, Module, ModuleStatus, Status, StudyResult
+from scp.objects.codes import MODULE_WORDS, RESEARCH_USE, breast_word, per_cent, reason_words
+
+
+def study_lines(result: StudyResult) -> list[str]:
+    """Study and breasts, each with its grade or the reason why none is given, then the disclaimer."""
+    lines = [f"Study: {_assessment(result.study)}."]
+    for side in ("R", "L"):
+        if side in result.breasts:
+            lines.append(f"{breast_word(side)}: {_assessment(result.breasts[side])}.")
+    unmarked = sum(module.unmarked for image in result.images for module in image.modules)
+    if unmarked:
+        lines.append(f"{unmarked} further place(s) scored below the marking rules and are not marked.")
+    return [*lines, f"{RESEARCH_USE}. Unverified computer-aided detection."]
+
+
+def image_lines(result: StudyResult) -> list[str]:
+    """One line for each image: what was done with it, or why nothing was."""
+    return [image_line(result, image) for image in result.images]
+
+
+def image_line(result: StudyResult, image: ImageResult) -> str:
+    """E.g. 'RCC: analysed; mass score 91 (grade 5); calcification: no mark.'"""
+    words = [f"{image_name(image)}: {image.status}"]
+    if image.reason is not None and image.status is not Status.ANALYSED:
+        words.append(reason_words(image.reason))
+    words.extend(f"note: {reason_words(note)}" for note in image.notes)
+    if image.status is Status.ANALYSED:
+        words.extend(_module(result, image, module) for module in Module)
+    return "; ".join(words) + f". (SOP Instance {image.sop_instance_uid})"
+
+
+def image_name(image: ImageResult) -> str:
+    """'RCC', or what of it is known."""
+    return f"{image.laterality or ''}{image.view or ''}" or "image without view"
+
+
+def negative_allowed(result: StudyResult, image: ImageResult) -> bool:
+    """Whether 'grade 1' may be said of an image: only where it may be said of its breast."""
+    breast = result.breasts.get(image.laterality) if image.laterality else None
+    return breast is not None and breast.withheld is None and breast.grade is not None
+
+
+def model_words(model: ModelIdentity) -> str:
+    """Algorithm parameters: which weights, recipe and calibration spoke."""
+    words = f"weights {model.weights_sha256[:16]}; recipe {model.recipe_sha256[:16]}"
+    if model.calibration_population is not None:
+        words += f"; calibrated on {model.calibration_population}"
+        if model.calibration_prevalence is not None:
+            words += f", prevalence {per_cent(model.calibration_prevalence):g} %"
+    if model.calibration_sha256:
+        words += f", calibration {model.calibration_sha256[:16]}"
+    return words
+
+
+def _assessment(assessment: Assessment) -> str:
+    if assessment.grade is not None:
+        return f"suspicion grade {assessment.grade} of 6"
+    return f"no grade ({reason_words(assessment.withheld)})"
+
+
+def _module(result: StudyResult, image: ImageResult, module: Module) -> str:
+    outcome = next((m for m in image.modules if m.module is module), None)
+    if outcome is None or outcome.status is ModuleStatus.NOT_ATTEMPTED:
+        return f"{MODULE_WORDS[module]}: not attempted"
+    if outcome.status is ModuleStatus.FAILED:
+        return f"{MODULE_WORDS[module]}: failed ({reason_words(outcome.reason)})"
+    if outcome.score is None or outcome.grade is None:
+        return f"{MODULE_WORDS[module]}: no mark"
+    if outcome.grade == 1 and not negative_allowed(result, image):
+        return f"{MODULE_WORDS[module]}: no mark, score {per_cent(outcome.score):g}"
+    return f"{MODULE_WORDS[module]}: score {per_cent(outcome.score):g} (grade {outcome.grade})"
