@@ -9,6 +9,10 @@ from inference.results import ImageResult, Module, StudyResult
 from scp.objects.cad_sr import cad_sr
 from scp.objects.identity import content_digest
 from scp.objects.inputs import HeatMaps, Inputs, InvalidObjectError, ObjectOptions, Pictures, ResultObject, Revision
+from scp.objects.key_objects import key_objects
+from scp.objects.presentation_state import presentation_state
+from scp.objects.report_pdf import report_pdf
+from scp.objects.secondary_capture import secondary_capture
 from scp.objects.segmentation import heat_map_segmentation, lesion_segmentation
 from scp.objects.structure_gate import check
 from scp.objects.tid1500 import tid1500
@@ -67,6 +71,27 @@ def _heat_maps(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
             yield _suffix(inputs, image), heat_map_segmentation(inputs, image, known)
 
 
+def _presentation_states(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
+    for image in _with_findings(inputs):
+        yield _suffix(inputs, image), presentation_state(inputs, image)
+
+
+def _secondary_capture(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
+    """None where no image was analysed: there is nothing to show."""
+    if inputs.result.analysed:
+        yield "", secondary_capture(inputs)
+
+
+def _report_pdf(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
+    yield "", report_pdf(inputs)
+
+
+def _key_objects(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
+    images = _with_findings(inputs)
+    if images:
+        yield "", key_objects(inputs, tuple(images))
+
+
 def _with_findings(inputs: Inputs) -> list[ImageResult]:
     return [image for image in inputs.result.analysed if image.findings]
 
@@ -82,4 +107,8 @@ BUILDERS: dict[str, Builder] = {
     "tid1500": _tid1500,
     "seg": _segmentations,
     "heatmap": _heat_maps,
+    "gsps": _presentation_states,
+    "secondary-capture": _secondary_capture,
+    "pdf": _report_pdf,
+    "kos": _key_objects,
 }

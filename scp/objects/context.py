@@ -178,12 +178,6 @@ def local(written: datetime, source: Dataset) -> datetime:
     return written.astimezone(timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes)))
 
 
-def date_time(written: datetime, source: Dataset) -> str:
-    """A DT with its UTC offset where that is known."""
-    at = local(written, source)
-    return at.strftime("%Y%m%d%H%M%S.%f") + (at.strftime("%z")[:5] if at.tzinfo else "")
-
-
 def _our_words(inputs: Inputs) -> str:
     reasons = inputs.result.model_dump_json()
     return f"{reasons}{inputs.options.manufacturer}{inputs.options.institution}"

@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence
 
 from inference.results import StudyResult
 from scp.objects.content_tree import Code
-from scp.objects.context import COPIED, date_time
+from scp.objects.context import COPIED, local
 from scp.objects.inputs import Inputs
 
 MODEL_NAME = "mammonode"
@@ -95,7 +95,7 @@ def _processing(inputs: Inputs) -> Dataset:
     item.ManufacturerModelName = MODEL_NAME
     item.SoftwareVersions = inputs.result.software_version
     item.DeviceUID = device_uid(inputs.result)
-    item.ContributionDateTime = date_time(inputs.revision.written, inputs.first)
+    item.ContributionDateTime = local(inputs.revision.written, inputs.first).strftime("%Y%m%d%H%M%S")
     weights = "; ".join(
         f"{m.module} {m.name} {m.version} weights {m.weights_sha256[:16]}" for m in inputs.result.models
     )

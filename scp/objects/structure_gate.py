@@ -26,8 +26,6 @@ _NEVER_EMPTY = (
     "Modality",
     "SeriesNumber",
     "InstanceNumber",
-    "ContentDate",
-    "ContentTime",
     "Manufacturer",
     "ManufacturerModelName",
     "DeviceSerialNumber",
@@ -46,9 +44,25 @@ _NEVER_ABSENT = (
     "StudyID",
     "AccessionNumber",
 )
-_SR = ("CompletionFlag", "VerificationFlag", "ValueType", "ConceptNameCodeSequence", "ContinuityOfContent")
+_SR = (
+    "CompletionFlag",
+    "VerificationFlag",
+    "ValueType",
+    "ConceptNameCodeSequence",
+    "ContinuityOfContent",
+    "ContentDate",
+)
 _REPORT = ("ContentTemplateSequence", "ContentSequence", "CurrentRequestedProcedureEvidenceSequence")
-_IMAGE = ("ImageType", "Rows", "Columns", "BitsAllocated", "BitsStored", "PhotometricInterpretation", "PixelData")
+_IMAGE = (
+    "ContentDate",
+    "ImageType",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "PhotometricInterpretation",
+    "PixelData",
+)
 _SEG = (
     *_IMAGE,
     "SegmentationType",
