@@ -1,6 +1,7 @@
 """The commands of the node. Each is a thin shell over the module of its name."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -40,6 +41,12 @@ def settings_from(config: Path | None) -> Settings:
 def print_json(value: Any) -> None:
     """One JSON document on standard output, and nothing else."""
     sys.stdout.write(json.dumps(value, indent=1) + "\n")
+
+
+@app.callback()
+def private_files() -> None:
+    """Whatever a command writes is for its user alone: images and results are patient data."""
+    os.umask(0o077)
 
 
 @app.command()

@@ -76,7 +76,7 @@ def _write_settings(folder: Path, pacs_port: int) -> Settings:
 def _node(folder: Path, settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
     """The real node, as its own process; its log is kept beside the settings."""
     log = folder / "node.log"
-    command = [sys.executable, "-m", "scp.cli", "serve", "--config", str(folder / "mammonode.toml")]
+    command = [sys.executable, "-P", "-m", "scp.cli", "serve", "--config", str(folder / "mammonode.toml")]
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=_environment())
     try:

@@ -38,7 +38,7 @@ DATABASE_BROKEN = 76
 
 Role = Literal["all", "receiver", "worker", "web"]
 
-ENTRY = (sys.executable, "-m", "scp.cli")
+ENTRY = (sys.executable, "-P", "-m", "scp.cli")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 FIRST_WAIT, LONGEST_WAIT, HEALTHY = 0.5, 30.0, 60.0
 """Seconds before a dead process is started again; doubled each time until it has lived for HEALTHY s."""
