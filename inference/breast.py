@@ -14,17 +14,20 @@ Mask = NDArray[np.bool_]
 
 
 def segment_breast(values: NDArray[np.uint8], recipe: Breast) -> Mask:
-    """The breast in a grey image (rows, columns), as a mask of the same shape.
+    """The breast in a grey image (rows, columns), as a smaller mask of the same field.
 
-    Worked out at a height of `recipe.height`: Otsu's threshold on the smoothed image, an opening that cuts labels,
-    markers and film borders off, the largest component, its holes filled. Raises UnreadablePixelsError where
+    Its height is `recipe.height`: Otsu's threshold on the smoothed image, lowered towards the air for
+    the thin tissue below the skin; an opening that cuts labels, markers and film borders off; the largest
+    component, its holes filled. Raises UnreadablePixelsError where
     nothing is large enough to be a breast.
     """
     rows, columns = values.shape
     height = min(recipe.height, rows)
     width = max(1, round(columns * height / rows))
     small = cv2.GaussianBlur(cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), (0, 0), 2)
-    _, bright = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    otsu, _ = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    air = float(np.median(small[small <= otsu]))
+    bright = small > air + recipe.skin * (otsu - air)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (height // 32 | 1, height // 32 | 1))
     opened = cv2.morphologyEx(bright.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
@@ -40,7 +43,13 @@ def segment_breast(values: NDArray[np.uint8], recipe: Breast) -> Mask:
     breast = (labels == 1 + int(areas.argmax())).astype(np.uint8)
     outlines, _ = cv2.findContours(breast, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(breast, outlines, -1, 1, cv2.FILLED)
-    return np.asarray(cv2.resize(breast, (columns, rows), interpolation=cv2.INTER_NEAREST), np.uint8).view(np.bool_)
+    return np.asarray(breast, np.uint8).view(np.bool_)
+
+
+def resized_mask(mask: Mask, width: int, height: int) -> Mask:
+    """The mask at another size; each pixel takes the nearest."""
+    resized = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(resized, np.uint8).view(np.bool_)
 
 
 def chest_wall_side(breast: Mask) -> Literal["left", "right"] | None:

@@ -57,7 +57,7 @@ _TRUNCATED = Reason(
     text="The pixel data end before the image does.",
     remedy="Send the image again from the modality or the PACS.",
 )
-_WRONG_SYNTAX = Reason(
+WRONG_SYNTAX = Reason(
     code="wrong-transfer-syntax",
     text="The pixel data are not in the transfer syntax that the file names.",
     remedy="Correct the transfer syntax at the sender, or send the image uncompressed.",
@@ -85,7 +85,7 @@ def stored_words(ds: Dataset) -> Words:
         frame = next(generate_frames(ds.PixelData, number_of_frames=1))
     except (ValueError, EOFError, struct.error, StopIteration, TypeError) as error:
         # an item tag that is not there: native pixels under a compressed transfer syntax, or cut off
-        damaged = _TRUNCATED if bytes(ds.PixelData[:4]) == b"\xfe\xff\x00\xe0" else _WRONG_SYNTAX
+        damaged = _TRUNCATED if bytes(ds.PixelData[:4]) == b"\xfe\xff\x00\xe0" else WRONG_SYNTAX
         raise UnreadablePixelsError(damaged) from error
     return _rle(ds, frame) if syntax == uid.RLELossless else _compressed(ds, frame, _KINDS[syntax])
 
@@ -93,7 +93,7 @@ def stored_words(ds: Dataset) -> Words:
 def _native(ds: Dataset, order: str) -> Words:
     """PS3.5 8.1.1: rows of words; an 8 bit image in OW and big endian is swapped in pairs (PS3.5 8.1.2)."""
     if ds["PixelData"].is_undefined_length or bytes(ds.PixelData[:4]) == b"\xfe\xff\x00\xe0":
-        raise UnreadablePixelsError(_WRONG_SYNTAX)
+        raise UnreadablePixelsError(WRONG_SYNTAX)
     count = ds.Rows * ds.Columns
     size = ds.BitsAllocated // 8
     if len(ds.PixelData) < count * size:
@@ -124,7 +124,7 @@ def _compressed(ds: Dataset, frame: bytes, kinds: frozenset[str]) -> Words:
     except struct.error as error:
         raise UnreadablePixelsError(_TRUNCATED) from error
     if codestream is None or codestream.kind not in kinds:
-        raise UnreadablePixelsError(_WRONG_SYNTAX)
+        raise UnreadablePixelsError(WRONG_SYNTAX)
     if (codestream.rows, codestream.columns, codestream.components) != (ds.Rows, ds.Columns, 1):
         raise UnreadablePixelsError(
             Reason(

@@ -10,6 +10,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from inference.decoding import WRONG_SYNTAX
 from inference.errors import UnreadablePixelsError
 from inference.results import Reason
 
@@ -20,8 +21,8 @@ def read_instance(path: Path, *, memory: int, pixels: bool = True) -> FileDatase
     """The instance in `path`, without its pixels if `pixels` is false.
 
     pydicom inflates a deflated data set whole, so its size is counted first: a few kilobytes may stand for
-    gigabytes. Raises UnreadablePixelsError where the file is no DICOM file or inflates beyond `memory` bytes, and
-    what pydicom raises where it is damaged.
+    gigabytes. Raises UnreadablePixelsError where the file is no DICOM file, inflates beyond `memory` bytes
+    or is not deflated at all, and what pydicom raises where it is damaged.
     """
     try:
         meta = read_file_meta_info(path)
@@ -37,7 +38,10 @@ def read_instance(path: Path, *, memory: int, pixels: bool = True) -> FileDatase
         with path.open("rb") as file:
             # preamble and prefix 132 bytes, then the group length element itself 12 bytes (PS3.10 7.1)
             file.seek(144 + int(meta.FileMetaInformationGroupLength))
-            _check_inflated(file, memory)
+            try:
+                _check_inflated(file, memory)
+            except zlib.error as error:
+                raise UnreadablePixelsError(WRONG_SYNTAX) from error
     return dcmread(path, stop_before_pixels=not pixels)
 
 

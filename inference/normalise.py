@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.breast import segment_breast
+from inference.breast import resized_mask, segment_breast
 from inference.geometry import Affine
 from inference.pixels import GreyImage
 from inference.recipe import Recipe
@@ -32,12 +32,12 @@ def normalise(grey: GreyImage, recipe: Recipe) -> Normalised:
     width = round(columns * height / rows)
     tiles = recipe.normalisation.tile_grid
     clahe = cv2.createCLAHE(recipe.normalisation.clip_limit, (tiles, tiles))
-    breast = segment_breast(grey.values, recipe.breast)
+    breast = resized_mask(segment_breast(grey.values, recipe.breast), width, height)
     if grey.padding is not None:
-        breast &= ~grey.padding
+        breast &= ~resized_mask(grey.padding, width, height)
     return Normalised(
         pixels=_resized(np.asarray(clahe.apply(grey.values), np.uint8), width, height),
-        breast=cv2.resize(breast.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST).view(np.bool_),
+        breast=breast,
         map=Affine(scale=(columns / width, rows / height)),
     )
 

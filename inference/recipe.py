@@ -49,12 +49,14 @@ class MicrocalcificationWindows(Frozen):
 class Breast(Frozen):
     """Breast segmentation, worked out at `height` pixels; smaller than `least_area` of the image is no breast.
 
+    The threshold lies `skin` of the way from the air to Otsu's, which alone cuts thin tissue off.
     A window counts when at least `least_breast` of it is breast; in the candidate rules, what lies outside the
     breast is black.
     """
 
     method: Literal["otsu-largest-component"] = "otsu-largest-component"
     height: int = 512
+    skin: float = 0.5
     least_area: float = 0.02
     least_breast: float = 0.1
 

@@ -4,6 +4,7 @@ The sweep holds full windows only, as the paper's words have it: starts are 0, s
 window still ends inside the image. An image smaller than the window has the one start 0.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +14,17 @@ _ROWS_AT_ONCE = 8
 def starts(size: int, window: int, stride: int) -> NDArray[np.int64]:
     """First pixels of the windows along an axis of `size` pixels."""
     return np.arange(0, max(size - window, 0) + 1, stride)
+
+
+def counts(mask: NDArray[np.bool_], window: int, stride: int) -> NDArray[np.int64]:
+    """For each window the number of its pixels that are set, (window rows, window columns)."""
+    table = cv2.integral(mask.view(np.uint8))
+    rows, columns = (starts(size, window, stride) for size in mask.shape)
+    bottom, right = (
+        np.minimum(first + window, size) for first, size in zip((rows, columns), mask.shape, strict=True)
+    )
+    wide = table[:, right] - table[:, columns]
+    return np.asarray(wide[bottom] - wide[rows], np.int64)
 
 
 def weighted_sums(image: NDArray[np.uint8], weights: NDArray[np.int64], stride: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from inference.calcifications import bright_windows
 from inference.nodules import brightest_windows, brightness_map
 from inference.normalise import Normalised
 from inference.recipe import NoduleWindows, Recipe
-from inference.sweep import weighted_sums
+from inference.sweep import counts
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def candidates(normalised: Normalised, recipe: Recipe) -> tuple[Window, ...]:
 def breast_windows(breast: NDArray[np.bool_], recipe: Recipe) -> NDArray[np.bool_]:
     """Which windows of the sweep hold at least `least_breast` of breast, (window rows, window columns)."""
     rule = recipe.windows
-    count = weighted_sums(breast.view(np.uint8), np.ones(rule.window, np.int64), rule.stride)
-    return np.asarray(count >= recipe.breast.least_breast * rule.window**2)
+    inside = counts(breast, rule.window, rule.stride)
+    return np.asarray(inside >= recipe.breast.least_breast * rule.window**2)
 
 
 def _indices(which: NDArray[np.bool_]) -> list[tuple[int, int]]:
