@@ -11,8 +11,12 @@ DISCLAIMER = "AI result, unverified. Research use, not a diagnosis."
 
 def findings_table(result: StudyResult) -> Table:
     """One row for each marked lesion, and one for each image and module without any, with the reason."""
-    table = Table(title=f"Study {result.study_instance_uid}", title_justify="left", caption=DISCLAIMER)
-    for heading in ("image", "module", "score", "grade", "centre (column, row)", "size"):
+    measured = all(image.pixel_spacing for image in result.analysed)
+    caption = DISCLAIMER if measured else f"{DISCLAIMER} Size in pixels where the image does not tell millimetres."
+    table = Table(title=f"Study {result.study_instance_uid}", title_justify="left", caption=caption)
+    for heading in ("image", "module", "score", "grade"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("centre (x, y)", "size"):
         table.add_column(heading, overflow="fold")
     for image in result.images:
         name = f"{image.laterality or '?'} {image.view or '?'}"
@@ -53,6 +57,6 @@ def _add_module(table: Table, name: str, image: ImageResult, module: ModuleResul
 def _size(image: ImageResult, finding: Finding) -> str:
     x0, y0, x1, y1 = finding.box
     if image.pixel_spacing is None:
-        return f"{x1 - x0:.0f} x {y1 - y0:.0f} px (mm not known)"
+        return f"{x1 - x0:.0f} x {y1 - y0:.0f} px"
     row, column = image.pixel_spacing
     return f"{(x1 - x0) * column:.0f} x {(y1 - y0) * row:.0f} mm"
