@@ -19,6 +19,7 @@ from scp.receiver import spool_folder
 from scp.result_folders import Receipt, ResultFolders
 from scp.spool import Spool
 from scp.stow import echo as echo_web
+from scp.studies import arrival_of
 
 Answer = dict[str, Any]
 
@@ -101,7 +102,8 @@ def cancel(settings: Settings, study: str) -> Answer:
         if row is None:
             return {"ok": False, "message": f"There is no study {study}."}
         results = ResultFolders(settings.node.folder / "results")
-        results.cancel(study)
+        spool = Spool(spool_folder(settings), owner="operator")
+        results.cancel(study, arrival_of(spool.instances(study)))
         for delivery in journal.deliveries(study):
             revision = results.revision(study, delivery.digest)
             with revision.delivering(delivery.destination):

@@ -206,17 +206,20 @@ class ResultFolders:
         """Remember the identity of the study's files."""
         _write(self.folder / study / "digests.json", digests)
 
-    def cancel(self, study: str) -> None:
+    def cancel(self, study: str, arrival: str) -> None:
         """The operator wants no more work on what has arrived so far."""
-        write_durably(self.folder / study / "cancelled", b"")
+        write_durably(self.folder / study / "cancelled", arrival.encode())
 
     def revive(self, study: str) -> None:
-        """The operator, or a new image, wants it after all."""
+        """The operator wants it after all."""
         (self.folder / study / "cancelled").unlink(missing_ok=True)
 
-    def is_cancelled(self, study: str) -> bool:
-        """True after `cancel`, until `revive`."""
-        return (self.folder / study / "cancelled").exists()
+    def is_cancelled(self, study: str, arrival: str) -> bool:
+        """True after `cancel`, until `revive` or another image."""
+        try:
+            return (self.folder / study / "cancelled").read_text() == arrival
+        except FileNotFoundError:
+            return False
 
     def keep_until(self, study: str, moment: float) -> None:
         """Promise to keep the study until then (s since 1970)."""

@@ -1,20 +1,21 @@
 """From 'something new' to 'this is the study': when to wait, when to go on, and with what."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
 from config.settings import Settings
-from inference.results import Reason
+from inference.results import Reason, Status
+from scp import audit
 from scp.attempts import Attempts
 from scp.composition import eligibility_policy
 from scp.journal import Journal
 from scp.journal_rows import InstanceRow, StudyState
 from scp.result_folders import Digests, FileIdentity, ResultFolders
-from scp.spool import Spool
-from scp.studies import TWO_PATIENTS, SpooledStudy, assemble, known_identities
+from scp.spool import Spool, SpooledInstance
+from scp.studies import TWO_PATIENTS, SpooledStudy, assemble, known_identities, sender_of
 
 log = structlog.get_logger()
 
@@ -54,9 +55,8 @@ class Settling:
             return None
         due = study.due(self._settings.studies)
         before = self._journal.study(uid)
-        arrived = before is None or before.images < len(study.instances) or before.seen < seen
-        if arrived:
-            self._results.revive(uid)
+        known_until = (before.last_received or 0.0) if before else 0.0
+        if before is None or study.last_received > known_until:
             self._journal.record_study(
                 uid,
                 state=StudyState.WAITING,
@@ -66,9 +66,11 @@ class Settling:
                 first_received=study.first_received,
                 last_received=study.last_received,
                 due=due,
-                seen=seen,
             )
+            self._record_instances(study)
             self._journal.record_event(uid, "received", f"{len(study.instances)} instances")
+            self._audit([item for item in study.instances if item.received.timestamp() > known_until])
+        self._journal.record_study(uid, seen=seen)
         return study.arrival, due
 
     def stamp(self, uid: str) -> int:
@@ -87,7 +89,8 @@ class Settling:
         if not study.instances or study.arrival != arrival:
             return None
         self._record_instances(study)
-        if self._results.is_cancelled(uid):
+        if self._results.is_cancelled(uid, arrival):
+            self._journal.record_study(uid, state=StudyState.CANCELLED, due=None)
             return None
         if (ending := ending_of(study)) is not None:
             self._end(study, *ending)
@@ -100,6 +103,21 @@ class Settling:
         self._journal.record_study(uid, state=StudyState.ANALYSING, reason=None, due=None, digest=digest)
         self._journal.record_event(uid, "settled", f"{len(study.eligible)} of {len(study.instances)} to be analysed")
         return digest
+
+    def _audit(self, new: Sequence[SpooledInstance]) -> None:
+        """Who sent what."""
+        for item in new:
+            sender = sender_of(item.path)
+            audit.record(
+                self._settings.node.folder,
+                "instance-received",
+                study=item.study_instance_uid,
+                instance=item.sop_instance_uid,
+                received=item.received.isoformat(),
+                ae_title=sender.ae_title,
+                address=sender.address,
+                called=sender.called_ae_title,
+            )
 
     def _begin_revision(self, study: SpooledStudy) -> str:
         known = self._results.digests(study.uid).files
@@ -118,20 +136,16 @@ class Settling:
         return assemble(uid, self._spool.instances(uid), policy)
 
     def _record_instances(self, study: SpooledStudy) -> None:
-        rows = []
+        """Show each instance; how an analysis has ended is left as it stands."""
+        rows = {row.sop_instance_uid: row for row in self._journal.instances(study.uid)}
         for item in study.instances:
-            header = study.headers.get(item.sop_instance_uid)
-            reason = study.excluded.get(item.sop_instance_uid)
-            rows.append(
-                InstanceRow(
-                    study_instance_uid=study.uid,
-                    sop_instance_uid=item.sop_instance_uid,
-                    sop_class_uid=str(header.SOPClassUID) if header is not None else "",
-                    status="excluded" if reason else "received",
-                    reason=reason,
-                )
-            )
-        self._journal.record_instances(study.uid, rows)
+            uid = item.sop_instance_uid
+            if uid in rows and rows[uid].status in (Status.ANALYSED, Status.FAILED):
+                continue
+            header, reason = study.headers.get(uid), study.excluded.get(uid)
+            sop_class = str(header.SOPClassUID) if header is not None else ""
+            rows[uid] = InstanceRow(study.uid, uid, sop_class, Status.EXCLUDED if reason else "received", reason)
+        self._journal.record_instances(study.uid, list(rows.values()))
         self._journal.record_study(study.uid, excluded=len(study.excluded))
 
     def _end(self, study: SpooledStudy, state: StudyState, reason: Reason) -> None:

@@ -24,7 +24,7 @@ from scp.objects.inputs import HeatMaps, Revision
 from scp.progress import refresh
 from scp.result_folders import Manifest, ResultFolders, RevisionFolder, RevisionRecord
 from scp.spool import Spool
-from scp.studies import header_of
+from scp.studies import arrival_of, header_of
 
 log = structlog.get_logger()
 
@@ -71,7 +71,7 @@ class Analysis:
     def analyse(self, uid: str, digest: str) -> bool:
         """Make sure that the revision's findings are on disk. False: the study is set aside."""
         revision = self._results.revision(uid, digest)
-        if self._results.is_cancelled(uid):
+        if self._results.is_cancelled(uid, arrival_of(self._spool.instances(uid))):
             return False
         if revision.result is not None:
             return True

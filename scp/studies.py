@@ -13,6 +13,7 @@ from pydicom.errors import InvalidDicomError
 from config.analysis import Studies
 from inference.eligibility import EligibilityPolicy, Verdict, complete, judge_study
 from inference.results import Reason
+from scp.incoming import Sender
 from scp.result_folders import FileIdentity, Manifest
 from scp.spool import SpooledInstance
 
@@ -37,7 +38,7 @@ class SpooledStudy:
     @property
     def arrival(self) -> str:
         """Digest of which files lie there: another one as soon as anything more arrives."""
-        return _digest(instance.path.name for instance in self.instances)
+        return arrival_of(self.instances)
 
     @property
     def last_received(self) -> float:
@@ -52,7 +53,7 @@ class SpooledStudy:
     @property
     def senders(self) -> tuple[str, ...]:
         """Calling AE titles, sorted."""
-        return tuple(sorted({_sender(instance.path) for instance in self.instances} - {""}))
+        return tuple(sorted({sender_of(instance.path).ae_title for instance in self.instances} - {""}))
 
     @property
     def eligible(self) -> tuple[SpooledInstance, ...]:
@@ -105,6 +106,11 @@ def assemble(uid: str, instances: Sequence[SpooledInstance], policy: Eligibility
     return SpooledStudy(uid, tuple(instances), headers, judge_study(tuple(headers.values()), policy))
 
 
+def arrival_of(instances: Iterable[SpooledInstance]) -> str:
+    """Digest of which files lie in the spool."""
+    return _digest(instance.path.name for instance in instances)
+
+
 @lru_cache(maxsize=512)
 def header_of(path: Path) -> Dataset | None:
     """The header of a spooled file, which never changes; None if it can no longer be read."""
@@ -132,9 +138,17 @@ def _patient(header: Dataset) -> tuple[str, str] | None:
 
 
 @lru_cache(maxsize=4096)
-def _sender(path: Path) -> str:
+def sender_of(path: Path) -> Sender:
+    """Who gave a spooled file; empty where it can no longer be read."""
     header = header_of(path)
-    return "" if header is None else str(header.file_meta.get("SendingApplicationEntityTitle", ""))
+    if header is None:
+        return Sender("", "", "")
+    meta = header.file_meta
+    return Sender(
+        str(meta.get("SendingApplicationEntityTitle", "")),
+        str(meta.get("SourcePresentationAddress", "")),
+        str(meta.get("ReceivingApplicationEntityTitle", "")),
+    )
 
 
 def _digest(parts: Iterable[str]) -> str:

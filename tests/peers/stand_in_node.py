@@ -10,10 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from peers.fixed_scorer import FixedScorer  # noqa: E402 - found only with the tests' folder on the path
-
-from config.settings import load  # noqa: E402
-from scp.node import serve  # noqa: E402
+from config.settings import load
+from peers.fixed_scorer import FixedScorer
+from scp.node import serve
 
 
 def main() -> int:

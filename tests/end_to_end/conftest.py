@@ -1,0 +1,40 @@
+"""Real peers and real processes; each is ended with its test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peers.orthanc import Orthanc
+from peers.running_node import RunningNode
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[Callable[..., Orthanc]]:
+    """Makes and starts an Orthanc: `orthanc(ae_title="PACS", …)`."""
+    running: list[Orthanc] = []
+
+    def start(**options: Any) -> Orthanc:
+        folder = tmp_path / f"orthanc-{len(running)}"
+        running.append(Orthanc(folder, **options))
+        return running[-1].start()
+
+    yield start
+    for pacs in running:
+        pacs.stop()
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
+    """Makes and starts a node: `node(destinations=[…], sections={…})`."""
+    running: list[RunningNode] = []
+
+    def start(**options: Any) -> RunningNode:
+        folder = tmp_path / f"node-{len(running)}"
+        running.append(RunningNode(folder, **options))
+        return running[-1].start()
+
+    yield start
+    for one in running:
+        one.stop()

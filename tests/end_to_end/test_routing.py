@@ -1,0 +1,74 @@
+"""storescu -> Orthanc -> its own rule -> node -> results back in Orthanc."""
+
+from collections import Counter
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import highdicom as hd
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from peers.orthanc import Orthanc, free_port, wait_for
+from peers.running_node import RunningNode
+from phantoms.mammogram import write_study
+from scp.demonstration_study import demonstration_study
+
+Make = Callable[..., Any]
+
+
+def _modality(port: int) -> dict[str, Any]:
+    return {"node": {"AET": "MAMMONODE", "Host": "127.0.0.1", "Port": port, "AllowStorageCommitment": True}}
+
+
+def _pair(orthanc: Make, node: Make, **options: Any) -> tuple[Orthanc, RunningNode]:
+    port = free_port()
+    pacs = orthanc(modalities=_modality(port), route_to="node", **options)
+    destination = {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.dicom_port}
+    return pacs, node(port=port, destinations=[destination])
+
+
+def _read(pacs: Orthanc, modality: str) -> list[Dataset]:
+    return [dcmread(BytesIO(pacs.file(tags["ID"]))) for tags in pacs.instances(modality)]
+
+
+def test_a_real_study_comes_back_as_sr_and_seg(orthanc: Make, node: Make, tmp_path: Path) -> None:
+    pacs, mammonode = _pair(orthanc, node)
+    files = write_study(tmp_path / "study", list(demonstration_study(malignant=True)))
+    study = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
+
+    pacs.send(files)
+    mammonode.wait_for_state(study, "delivered")
+
+    assert Counter(tags["Modality"] for tags in pacs.instances()) == {"MG": 4, "SR": 2, "SEG": 4}
+    reports = {ds.SOPClassUID.name: ds for ds in _read(pacs, "SR")}
+    assert reports.keys() == {"Mammography CAD SR Storage", "Comprehensive 3D SR Storage"}
+    assert {ds.StudyInstanceUID for ds in reports.values()} == {study}
+    report = hd.sr.Comprehensive3DSR.from_dataset(reports["Comprehensive 3D SR Storage"])
+    assert len(report.content.get_planar_roi_measurement_groups()) == 4
+    sources = {tags["SOPInstanceUID"] for tags in pacs.instances("MG")}
+    segmented = set()
+    for ds in _read(pacs, "SEG"):
+        segmentation = hd.seg.Segmentation.from_dataset(ds)
+        segmented |= {uid for _, _, uid in segmentation.get_source_image_uids()}
+        assert segmentation.pixel_array.any()
+    assert segmented == sources
+
+
+def test_a_pacs_that_routes_everything_gets_one_revision(orthanc: Make, node: Make, tmp_path: Path) -> None:
+    pacs, mammonode = _pair(orthanc, node, route_everything=True)
+    files = write_study(tmp_path / "study")
+    study = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
+
+    pacs.send(files)
+    mammonode.wait_for_state(study, "delivered")
+    # the results make the study stable again, and Orthanc routes all ten instances
+    wait_for(lambda: "routing 10 instances" in (pacs.folder / "orthanc.log").read_text(), 30)
+    wait_for(lambda: {job["State"] for job in pacs.get("/jobs?expand")} == {"Success"}, 30)
+
+    said = mammonode.wait_for_state(study, "delivered")
+    assert (said["revision"], said["instances"]) == (1, 4)
+    assert Counter(tags["Modality"] for tags in pacs.instances()) == {"MG": 4, "SR": 2, "SEG": 4}
+    events = [event["event"] for event in said["events"]]
+    assert events.count("built") == 1
