@@ -31,6 +31,9 @@ from scp.tls import TlsContext, server_context
 log = structlog.get_logger()
 
 SUCCESS = 0x0000
+POLL = 0.2
+"""Seconds until the listener notices that it is to stop."""
+
 IDLE = 2.0
 """Seconds without a message after which a draining listener aborts an association."""
 
@@ -65,7 +68,7 @@ class StorageServer:
             evt_handlers=[(evt.EVT_REQUESTED, self._on_requested), (evt.EVT_C_STORE, self._on_store), *handlers],
         )
         self.port: int = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, name="listener", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(POLL,), name="listener", daemon=True).start()
         log.info("listening", ae_title=listener.ae_title, address=listener.bind, port=self.port, tls=bool(self._tls))
 
     def stop(self, drain_seconds: float) -> None:

@@ -1,0 +1,268 @@
+"""The listener before well-behaved peers: what is accepted, kept, dropped and refused, and with which status."""
+
+from pathlib import Path
+
+import pytest
+from peers.dcmtk import echoscu, storescu
+from peers.modality import associate, send
+from peers.waiting import wait_for
+from phantoms.encoding import encoded
+from phantoms.mammogram import mammogram, secondary_capture, tomosynthesis, write_study
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    BasicTextSRStorage,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    EncapsulatedPDFStorage,
+    ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+    JPEGExtended12Bit,
+    KeyObjectSelectionDocumentStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SegmentationStorage,
+    generate_uid,
+)
+
+from scp.contexts import ANALYSED, JUDGED, TRANSFER_SYNTAXES
+
+SMALL = {"rows": 64, "columns": 48}
+
+
+def _document(sop_class: str) -> Dataset:
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.SOPClassUID, ds.SOPInstanceUID = sop_class, generate_uid()
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(), generate_uid()
+    return ds
+
+
+def test_stores_a_study_sent_by_dcmtk(listen, tmp_path):
+    listening = listen()
+    files = write_study(tmp_path / "study", **SMALL)
+    sent = storescu(listening.port, files)
+    assert sent.returncode == 0, sent.stderr
+    assert len(listening.files) == 4
+    first = dcmread(files[0])
+    [spooled] = [item for item in listening.spool.instances(first.StudyInstanceUID)
+                 if item.sop_instance_uid == first.SOPInstanceUID]  # fmt: skip
+    assert dcmread(spooled.path) == first
+    assert spooled.sender == ("MODALITY", "127.0.0.1", "MAMMONODE")
+    assert spooled.path.stat().st_mode & 0o777 == 0o600
+    assert spooled.path.parent.stat().st_mode & 0o777 == 0o700
+    assert listening.spool.claim("w") == (first.StudyInstanceUID,)
+    assert listening.arriving == []
+
+
+def test_answers_verification(listen):
+    assert echoscu(listen().port).returncode == 0
+
+
+@pytest.mark.parametrize("sop_class", [*ANALYSED, *JUDGED])
+def test_every_class_and_transfer_syntax_is_accepted(listen, sop_class):
+    association = associate(listen().port, [(sop_class, syntax) for syntax in TRANSFER_SYNTAXES])
+    accepted = [cx.transfer_syntax[0] for cx in association.accepted_contexts if cx.abstract_syntax == sop_class]
+    assert sorted(accepted) == sorted(TRANSFER_SYNTAXES)
+    association.release()
+
+
+def test_nothing_lossy_is_chosen_while_the_peer_offers_better(listen):
+    association = associate(listen().port, [(ANALYSED[0], tuple(reversed(TRANSFER_SYNTAXES)))])
+    assert association.accepted_contexts[1].transfer_syntax == [ExplicitVRLittleEndian]
+    association.release()
+
+
+@pytest.mark.parametrize("syntax", TRANSFER_SYNTAXES)
+def test_keeps_each_transfer_syntax(listen, syntax):
+    listening = listen()
+    image = mammogram(**SMALL)
+    # the receiver looks at no codestream, so that any bytes do for those the encoder lacks
+    ds = image if syntax == "1.2.840.10008.1.2.4.202" else encoded(mammogram(**SMALL, bits=12 if syntax == JPEGExtended12Bit else 8), syntax)
+    if ds is image:
+        ds.file_meta.TransferSyntaxUID = syntax
+        from pydicom.encaps import encapsulate
+
+        ds.PixelData = encapsulate([b"\x00" * 64])
+        ds["PixelData"].is_undefined_length = True
+    assert [status.Status for status in send(listening.port, [ds])] == [0x0000]
+    [kept] = listening.files
+    deflated = syntax == DeflatedExplicitVRLittleEndian
+    assert dcmread(kept).file_meta.TransferSyntaxUID == (ExplicitVRLittleEndian if deflated else syntax)
+    assert dcmread(kept).PixelData == ds.PixelData
+
+
+@pytest.mark.parametrize(
+    "sop_class",
+    [
+        BasicTextSRStorage,
+        SegmentationStorage,
+        GrayscaleSoftcopyPresentationStateStorage,
+        KeyObjectSelectionDocumentStorage,
+        EncapsulatedPDFStorage,
+    ],
+)
+def test_drops_what_a_pacs_routes_along(listen, sop_class):
+    listening = listen()
+    assert send(listening.port, [_document(sop_class)])[0].Status == 0x0000
+    assert listening.files == []
+    assert listening.arriving == []
+    assert listening.spool.claim("w") == ()
+
+
+def test_does_not_accept_what_is_no_longer_dropped(listen):
+    listening = listen(dropped_classes=("SEG",))
+    association = associate(listening.port, [(BasicTextSRStorage, ExplicitVRLittleEndian)])
+    assert [cx.abstract_syntax for cx in association.rejected_contexts] == [BasicTextSRStorage]
+    association.release()
+
+
+def test_does_not_accept_other_modalities(listen):
+    association = associate(listen().port, [(CTImageStorage, ExplicitVRLittleEndian)])
+    assert [cx.abstract_syntax for cx in association.rejected_contexts] == [CTImageStorage]
+    association.release()
+
+
+def test_drops_our_own_results(listen):
+    own = _document(BasicTextSRStorage)
+    own.ManufacturerModelName = "mammonode"
+    listening = listen()
+    assert send(listening.port, [own])[0].Status == 0x0000
+    assert listening.files == []
+
+
+def test_keeps_tomosynthesis_and_secondary_captures(listen):
+    multi_frame = secondary_capture(frames=2, **SMALL)
+    multi_frame.SOPClassUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+    multi_frame.file_meta.MediaStorageSOPClassUID = multi_frame.SOPClassUID
+    listening = listen()
+    statuses = send(listening.port, [tomosynthesis(**SMALL), secondary_capture(**SMALL), multi_frame])
+    assert [status.Status for status in statuses] == [0, 0, 0]
+    assert len(listening.files) == 3
+
+
+def test_the_same_instance_twice_is_kept_once(listen):
+    listening = listen()
+    image = mammogram(**SMALL)
+    send(listening.port, [image])
+    listening.spool.claim("w")
+    listening.spool.done("w", image.StudyInstanceUID)
+    # from elsewhere, as when a PACS routes what the modality has sent already
+    assert send(listening.port, [image], calling="PACS")[0].Status == 0x0000
+    assert len(listening.files) == 1
+    assert listening.spool.claim("w") == ()
+
+
+def test_a_changed_instance_is_kept_as_a_new_version(listen):
+    listening = listen()
+    image = mammogram(**SMALL)
+    send(listening.port, [image])
+    image.PatientName = "Corrected^Name"
+    send(listening.port, [image])
+    assert len(listening.files) == 2
+    [latest] = listening.spool.instances(image.StudyInstanceUID)
+    assert dcmread(latest.path).PatientName == "Corrected^Name"
+
+
+def test_command_and_data_set_must_agree(listen):
+    listening = listen()
+    image = mammogram(**SMALL)
+    association = associate(listening.port, [(image.SOPClassUID, ExplicitVRLittleEndian)])
+    # pynetdicom takes the command's UID from the data set: send another one behind its back
+    from pynetdicom.dimse_primitives import C_STORE
+
+    primitive = C_STORE()
+    from io import BytesIO
+
+    from peers.raw_peer import encoded as bytes_of
+
+    primitive.MessageID, primitive.Priority = 1, 2
+    primitive.AffectedSOPClassUID, primitive.AffectedSOPInstanceUID = image.SOPClassUID, "1.2.3"
+    primitive.DataSet = BytesIO(bytes_of(image))
+    association._reactor_checkpoint.clear()
+    association.dimse.send_msg(primitive, association.accepted_contexts[1].context_id)
+    _, answer = association.dimse.get_msg(block=True)
+    association._reactor_checkpoint.set()
+    assert answer.Status == 0xA900
+    association.release()
+    assert listening.files == []
+    assert listening.arriving == []
+
+
+def test_missing_study_uid_is_refused(listen):
+    listening = listen()
+    image = mammogram(**SMALL)
+    del image.StudyInstanceUID
+    [status] = send(listening.port, [image])
+    assert status.Status == 0xC000
+    assert status.ErrorComment == "StudyInstanceUID is missing or malformed (PS3.5 9.1)"
+
+
+@pytest.mark.filterwarnings("ignore:.*VR UI")  # this test is about just that
+@pytest.mark.parametrize("uid", ["../../etc/passwd", "1.2/../3", "1." * 40 + "1", "1..2", ""])
+def test_no_uid_leads_out_of_the_spool(listen, uid, tmp_path):
+    listening = listen()
+    image = mammogram(**SMALL)
+    before = sorted(path for path in tmp_path.rglob("*") if path.is_dir())
+    image.StudyInstanceUID = uid
+    assert send(listening.port, [image])[0].Status == 0xC000
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_dir()) == before
+    assert listening.files == []
+
+
+def test_full_disk_is_out_of_resources(listen):
+    listening = listen(free_space=1 << 60)
+    [status] = send(listening.port, [mammogram(**SMALL)])
+    assert status.Status == 0xA700
+    assert status.ErrorComment == "The disk is nearly full (listener.free_space)"
+    assert listening.spool.is_low
+    assert listening.arriving == []
+
+
+def test_a_data_set_over_the_limit_is_refused_and_leaves_nothing(listen):
+    listening = listen(maximum_dataset=1 << 20)
+    [status] = send(listening.port, [mammogram(rows=1024, columns=1024)])
+    assert status.Status == 0xC000
+    assert listening.arriving == []
+    # the association lives on
+    assert send(listening.port, [mammogram(**SMALL)])[0].Status == 0x0000
+
+
+def test_called_ae_title_is_checked(listen, capfd):
+    association = associate(listen().port, called="SOMEBODY")
+    assert association.is_rejected
+    assert association.acceptor.primitive.diagnostic == 7
+
+
+def test_fifty_senders_at_once(listen, tmp_path):
+    listening = listen()
+    images = [mammogram(**SMALL, seed=number) for number in range(50)]
+    for number, image in enumerate(images):
+        image.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    import subprocess
+
+    from peers.dcmtk import tool
+
+    senders = [
+        subprocess.Popen(
+            [tool("storescu"), "-aec", "MAMMONODE", "127.0.0.1", str(listening.port), str(tmp_path / f"{number}.dcm")]
+        )
+        for number in range(50)
+    ]
+    assert [sender.wait(60) for sender in senders] == [0] * 50
+    assert len(listening.files) == 50
+    wait_for(lambda: listening.associations == 0)
+
+
+def test_a_sender_with_nagle_is_not_slow(listen, tmp_path):
+    import time
+
+    files = write_study(tmp_path / "study", [mammogram(**SMALL, study_uid="1.2.3") for _ in range(25)])
+    listening = listen()
+    began = time.monotonic()
+    assert storescu(listening.port, files, nodelay=False).returncode == 0
+    # without TCP_QUICKACK each takes 40 ms more than with TCP_NODELAY
+    with_nagle = time.monotonic() - began
+    began = time.monotonic()
+    assert storescu(listening.port, [Path(file) for file in files], nodelay=True).returncode == 0
+    assert with_nagle < time.monotonic() - began + 25 * 0.040
