@@ -35,7 +35,7 @@ BACKLOG = 8
 
 
 class PeerSocket(AssociationSocket):
-    """Replaces `ready`, `recv`, `_shutdown_socket`: waits, not polls; a PDU must arrive within the network timeout."""
+    """Replaces `ready`, `recv`, `_shutdown_socket`: waits, not polls; a PDU must come within the network timeout."""
 
     def __init__(self, assoc: "PeerAssociation", client_socket: socket.socket, timeout: float) -> None:
         self._wakes, self._wake = socket.socketpair()
