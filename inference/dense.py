@@ -59,16 +59,19 @@ def at_patch_scale(pixels: NDArray[np.uint8] | Tensor, recipe: Recipe) -> Tensor
     Background is added right and below until whole pixels and whole places fit, at least one window.
     """
     size, window = recipe.network.input_size, recipe.windows.window
-    unit = STRIDE * window // gcd(STRIDE * window, size)  # the fewest pixels that are a whole number of places
-    rows, columns = (max(-(-side // unit) * unit, -(-window // unit) * unit) for side in pixels.shape)
+    unit = window // gcd(window, size)  # the fewest pixels that become whole pixels
+    rows, columns = (-(-side // unit) * unit for side in pixels.shape)
     height, width = rows * size // window, columns * size // window
     if isinstance(pixels, Tensor):
         image = functional.pad(pixels.float(), (0, columns - pixels.shape[1], 0, rows - pixels.shape[0]))
         by_row, by_column = (area_weights(*sides).to(pixels.device) for sides in ((rows, height), (columns, width)))
-        return (by_row @ image @ by_column.T).div_(255)
-    padded = np.zeros((rows, columns), np.float32)
-    padded[: pixels.shape[0], : pixels.shape[1]] = pixels
-    return torch.from_numpy(cv2.resize(padded, (width, height), interpolation=cv2.INTER_AREA)).div_(255)
+        scaled = by_row @ image @ by_column.T
+    else:
+        padded = np.zeros((rows, columns), np.float32)
+        padded[: pixels.shape[0], : pixels.shape[1]] = pixels
+        scaled = torch.from_numpy(cv2.resize(padded, (width, height), interpolation=cv2.INTER_AREA))
+    below, right = (max(-(-side // STRIDE) * STRIDE, size) - side for side in (height, width))
+    return functional.pad(scaled, (0, right, 0, below)).div_(255)
 
 
 def _breast_places(breast: NDArray[np.bool_], recipe: Recipe, rows: int, columns: int) -> tuple[int, int, int, int]:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from phantoms.weights import POINTS
 from pydantic import ValidationError
 
 from inference.calibration import Calibration
@@ -15,6 +14,7 @@ from inference.site_calibration import (
     load_site_calibration,
     save_site_calibration,
 )
+from phantoms.weights import POINTS
 
 
 def temperature(**changes: float) -> Calibration:
@@ -99,4 +99,6 @@ def test_unusable_site_calibration_is_refused(site: Path, fault: str) -> None:
         site.write_text(text.replace('"created"', '"made"'))
     with pytest.raises(WeightsError) as caught:
         load_site_calibration(site)
-    assert caught.value.reason.code == ("site-calibration-missing" if fault == "missing" else "site-calibration-damaged")
+    assert caught.value.reason.code == (
+        "site-calibration-missing" if fault == "missing" else "site-calibration-damaged"
+    )

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from phantoms.weights import brightness_state, small_header
 
 from inference.calibration import Calibration
 from inference.errors import WeightsError
 from inference.recipe import Network
 from inference.results import Module
 from inference.weights_file import WeightsHeader, load_weights, save_weights
+from phantoms.weights import brightness_state, small_header
 
 Metadata = dict[str, str]
 
