@@ -49,15 +49,19 @@ class RunningNode:
         """Write the settings, start it and wait until listener and workers are there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(self._toml())
-        entry = [sys.executable, "-m", "scp.cli"] if self.real else [sys.executable, str(STAND_IN)]
         before = self.log.read_text().count("worker ready") if self.log.exists() else 0
+        self.start_process()
+        wait_for(self.listens, 60, "the listener did not start")
+        wait_for(lambda: self.log.read_text().count("worker ready") > before, 90, "the worker did not start")
+        return self
+
+    def start_process(self) -> None:
+        """Start it, and wait for nothing."""
+        entry = [sys.executable, "-m", "scp.cli"] if self.real else [sys.executable, str(STAND_IN)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*entry, "serve", "--config", str(self.config)], stdout=log, stderr=log, env=self._environment()
             )
-        wait_for(self.listens, 60, "the listener did not start")
-        wait_for(lambda: self.log.read_text().count("worker ready") > before, 90, "the worker did not start")
-        return self
 
     def stop(self) -> None:
         """SIGTERM, and wait."""

@@ -1,0 +1,63 @@
+"""An independent destination: counts what it is given. `python counter.py AE_TITLE PORT LOG`.
+
+Each line of the log is one C-STORE: time, Study and SOP Instance UID, SOP class, Patient ID, digest of the data set,
+SOP Instance UIDs it refers to. The line is on disk before Success is said.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.sop_class import Verification
+
+lock = threading.Lock()
+
+
+def referenced(ds: Dataset) -> list[str]:
+    """Every Referenced SOP Instance UID in a data set."""
+    found = set()
+    for element in ds:
+        if element.VR == "SQ":
+            for item in element.value:
+                found.update(referenced(item))
+        elif element.keyword == "ReferencedSOPInstanceUID":
+            found.add(str(element.value))
+    return sorted(found)
+
+
+def store(event: evt.Event, log: int) -> int:
+    """C-STORE."""
+    content = event.request.DataSet.getvalue()
+    ds = event.dataset
+    line = {
+        "at": time.time(),
+        "study": str(ds.StudyInstanceUID),
+        "instance": str(ds.SOPInstanceUID),
+        "sop_class": str(ds.SOPClassUID),
+        "patient": str(ds.PatientID),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "references": referenced(ds),
+    }
+    with lock:
+        os.write(log, (json.dumps(line) + "\n").encode())
+        os.fsync(log)
+    return 0x0000
+
+
+def main() -> None:
+    ae_title, port, path = sys.argv[1:]
+    log = os.open(Path(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    ae = AE(ae_title=ae_title)
+    ae.supported_contexts = AllStoragePresentationContexts
+    ae.add_supported_context(Verification)
+    ae.start_server(("127.0.0.1", int(port)), evt_handlers=[(evt.EVT_C_STORE, store, [log])])
+
+
+if __name__ == "__main__":
+    main()
