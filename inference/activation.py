@@ -1,7 +1,7 @@
 """Where in an image the evidence lies: class activation maps of many windows in one heat map.
 
 The heat map's frame: its pixel (row r, column c) covers the square of HEAT_SCALE normalised pixels whose outer
-corner is (c, r) x HEAT_SCALE.
+corner is (c, r) x HEAT_SCALE. What is left of the image beyond its last whole square has no heat.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def heat_canvas(scored: ScoredWindows, rows: int, columns: int) -> NDArray[np.fl
 
     Where no window looked it is -inf. `rows` and `columns` are the normalised image's.
     """
-    shape = (-(-rows // HEAT_SCALE), -(-columns // HEAT_SCALE))
+    shape = (rows // HEAT_SCALE, columns // HEAT_SCALE)
     total = np.zeros(shape, np.float32)
     weight = np.zeros(shape, np.float32)
     for window, evidence in zip(scored.windows, scored.evidence, strict=True):
@@ -63,7 +63,8 @@ def window_place(window: Window, shape: tuple[int, int]) -> tuple[slice, slice]:
 def heat_map(canvas: NDArray[np.float32], breast: NDArray[np.bool_]) -> NDArray[np.float16]:
     """Evidence as 0 to 1 (its logistic function), 0 where no window looked or there is no breast."""
     rows, columns = canvas.shape
-    inside = cv2.resize(breast.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_AREA) > 0
+    whole = breast[: rows * HEAT_SCALE, : columns * HEAT_SCALE].astype(np.uint8)
+    inside = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA) > 0
     return np.where(inside, 1 / (1 + np.exp(-canvas)), 0).astype(np.float16)
 
 

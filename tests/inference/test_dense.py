@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from phantoms.weights import brightness_score, small_header, small_recipe
 
 from inference import dense
 from inference.dense import at_patch_scale, scan_densely
@@ -15,6 +14,7 @@ from inference.recipe import paper_recipe
 from inference.results import Module
 from inference.scorer import Scorer
 from inference.weights_file import TrainedModule, load_weights
+from phantoms.weights import brightness_score, small_header, small_recipe
 
 CPU = torch.device("cpu")
 
