@@ -1,5 +1,7 @@
 """A DICOM file from the page or from STOW-RS goes into the spool as one from a modality does."""
 
+import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -29,8 +31,9 @@ from scp.web import texts
 
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 BLOCK = 1 << 20
+LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UT", b"UC", b"UR", b"SV", b"UV")
+"""VRs whose length has four bytes, after two reserved ones (PS3.5 7.1.2)."""
 _NEEDED = (
-    "FileMetaInformationGroupLength",
     "MediaStorageSOPClassUID",
     "MediaStorageSOPInstanceUID",
     "TransferSyntaxUID",
@@ -118,7 +121,7 @@ def _copy(path: Path, meta: Dataset, incoming: IncomingFile, sender: Sender) -> 
         str(meta.MediaStorageSOPClassUID), str(meta.MediaStorageSOPInstanceUID), kept_syntax, sender
     )
     with path.open("rb") as file:
-        offset = _data_set_offset(file, meta)
+        offset = _data_set_offset(file)
         if syntax != DeflatedExplicitVRLittleEndian:
             while block := file.read(BLOCK):
                 incoming.write(block)
@@ -129,9 +132,23 @@ def _copy(path: Path, meta: Dataset, incoming: IncomingFile, sender: Sender) -> 
     return read_header(incoming.path, incoming.offset, kept_syntax)
 
 
-def _data_set_offset(file: BinaryIO, meta: Dataset) -> int:
-    """Move to the end of the file meta information: preamble, prefix, group length element, group."""
-    return file.seek(128 + 4 + 12 + int(meta.FileMetaInformationGroupLength))
+def _data_set_offset(file: BinaryIO) -> int:
+    """Move behind the file meta information, element by element: some writers leave its group length out.
+
+    Raises RefusedInstanceError: it does not end.
+    """
+    file.seek(128 + 4)
+    while True:
+        start = file.tell()
+        head = file.read(8)
+        if len(head) < 8:
+            raise RefusedInstanceError(CANNOT_UNDERSTAND, "The file meta information is cut off")
+        group, _, vr, length = struct.unpack("<HH2sH", head)
+        if group != 0x0002:
+            return file.seek(start)
+        if vr in LONG_VRS:
+            length = int.from_bytes(file.read(4), "little")
+        file.seek(length, os.SEEK_CUR)
 
 
 def _check_study(header: Dataset, study: str | None) -> None:

@@ -45,6 +45,11 @@ class SecureHeaders:
         await self.app(scope, receive, with_headers)
 
 
+UPLOAD_PATHS = ("/api/upload", "/dicom-web/")
+PATIENCE = 4
+"""How many times the limit is read and thrown away before a peer is cut off."""
+
+
 class TooLargeError(Exception):
     """A request body grew beyond the limit while it was read."""
 
@@ -61,34 +66,42 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.uploads if scope["path"].startswith(("/api/upload", "/dicom-web/")) else self.others
-        headers = dict(scope["headers"])
-        declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > limit:
-            await _too_large(limit)(scope, receive, send)
-            return
-        received = 0
-        started = False
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise TooLargeError
-            return message
-
-        async def noted(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
+        limit = self.uploads if scope["path"].startswith(UPLOAD_PATHS) else self.others
+        body = _Counted(receive, limit)
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
         try:
-            await self.app(scope, counted, noted)
+            if not declared.isdigit() or int(declared) <= limit:
+                await self.app(scope, body.receive, send)
+                return
         except TooLargeError:
-            if started:
-                raise
-            await _too_large(limit)(scope, receive, send)
+            pass  # nothing has been answered yet: every route reads the whole body before it answers
+        await body.drain(PATIENCE * limit)
+        await _too_large(limit)(scope, receive, send)
+
+
+class _Counted:
+    """A body that is counted while it is read."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._received = 0
+
+    async def receive(self) -> Message:
+        """The next message. Raises TooLargeError."""
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > self._limit:
+            raise TooLargeError
+        return message
+
+    async def drain(self, most: int) -> None:
+        """Throw the rest away: a peer that is cut off in the middle of its sending never sees the answer."""
+        more = True
+        while more and self._received < most:
+            message = await self._receive()
+            self._received += len(message.get("body", b""))
+            more = message.get("more_body", False)
 
 
 def _too_large(limit: int) -> JSONResponse:

@@ -12,12 +12,15 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
-from pydantic import Field
+import structlog
+from pydantic import Field, ValidationError
 
 from inference.results import Frozen, Module
 from scp.durable import make_folder, write_durably
+
+log = structlog.get_logger(__name__)
 
 Verdict = Literal["accepted", "rejected", "added", "withdrawn"]
 Pathology = Literal["malignant", "benign"]
@@ -58,21 +61,23 @@ class Opinions:
     def add(self, opinion: Opinion) -> None:
         """Append, synced before it returns. Raises OSError (disk full, no right)."""
         make_folder(self._folder)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
         descriptor = os.open(self._path(opinion.study_instance_uid), flags, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
+        with os.fdopen(descriptor, "ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_torn(file):
+                file.write(b"\n")
             file.write(opinion.model_dump_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def said(self, study: str) -> tuple[Opinion, ...]:
-        """Everything said about a study, oldest first. A last line that a power cut has left torn is passed over."""
+        """Everything said about a study, oldest first. A line that a power cut has left torn was never confirmed."""
         try:
-            lines = self._path(study).read_bytes().split(b"\n")[:-1]
+            lines = self._path(study).read_bytes().splitlines()
         except FileNotFoundError:
             return ()
-        return tuple(Opinion.model_validate_json(line) for line in lines)
+        return tuple(opinion for line in lines if (opinion := _parse(line)) is not None)
 
     def current(self, study: str) -> tuple[Opinion, ...]:
         """What each reader thinks now: the last word on each subject, withdrawn ones left out."""
@@ -92,3 +97,18 @@ class Opinions:
 
     def _path(self, study: str) -> Path:
         return self._folder / f"{study}.jsonl"
+
+
+def _is_torn(file: BinaryIO) -> bool:
+    if file.seek(0, os.SEEK_END) == 0:
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
+
+
+def _parse(line: bytes) -> Opinion | None:
+    try:
+        return Opinion.model_validate_json(line)
+    except ValidationError:
+        log.warning("a torn line of reader feedback is passed over", bytes=len(line))
+        return None

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from inference.results import Assessment, Finding, ImageResult, Reason, Status, StudyResult
 from scp.journal_rows import StudyRow, StudyState
 from scp.web import texts
+from scp.web.access import AnyVisitor
 from scp.web.downloads import kinds_of
 from scp.web.hanging import hang
 from scp.web.opinions import Opinion
@@ -33,23 +34,24 @@ class Patient:
 
 @dataclass(frozen=True)
 class MarkedFinding:
-    """A finding with its image, its number on the page, and what the visitor has said of it."""
+    """A finding with its image, its number on the page, what the visitor says of it, and what others say."""
 
     number: int
     finding: Finding
     image: ImageResult
-    opinions: tuple[Opinion, ...]
+    own: Opinion | None
+    others: tuple[Opinion, ...]
 
 
 @router.get("/studies/{study}")
-def report(request: Request, state: State, study: StudyUid) -> HTMLResponse:
+def report(request: Request, state: State, visitor: AnyVisitor, study: StudyUid) -> HTMLResponse:
     """The report with its images, findings, downloads and history."""
     row = study_row(state, study)
     kept = kept_result(state, study)
     header = any_header(state, study)
     values = _history(state, row) | {"patient": _patient(header), "kept": kept}
     if kept is not None:
-        values |= _report(state, kept, state.opinions.current(study))
+        values |= _report(state, kept, state.opinions.current(study), visitor.name)
     return page(request, "report.html", **values)
 
 
@@ -70,7 +72,7 @@ def _history(state: WebState, row: StudyRow) -> dict[str, Any]:
     }
 
 
-def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...]) -> dict[str, Any]:
+def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...], reader: str) -> dict[str, Any]:
     result = kept.result
     files = spooled(state, result.study_instance_uid)
     shown = [image for image in result.images if image.rows and image.sop_instance_uid in files]
@@ -81,7 +83,7 @@ def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...]) ->
         "rows": rows,
         "others": others,
         "not_analysed": not_analysed,
-        "marked": _marked(result, opinions),
+        "marked": _marked(result, opinions, reader),
         "added": [opinion for opinion in opinions if opinion.verdict == "added"],
         "names": image_names(result),
         "breasts": breasts(result),
@@ -91,14 +93,16 @@ def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...]) ->
     }
 
 
-def _marked(result: StudyResult, opinions: tuple[Opinion, ...]) -> list[MarkedFinding]:
+def _marked(result: StudyResult, opinions: tuple[Opinion, ...], reader: str) -> list[MarkedFinding]:
     """Worst first."""
     pairs = [(finding, image) for image in result.images for finding in image.findings]
     pairs.sort(key=lambda pair: (-pair[0].grade, -pair[0].score))
-    return [
-        MarkedFinding(number, finding, image, tuple(o for o in opinions if o.subject == finding.tracking_uid))
-        for number, (finding, image) in enumerate(pairs, 1)
-    ]
+    marked = []
+    for number, (finding, image) in enumerate(pairs, 1):
+        said = {opinion.reader: opinion for opinion in opinions if opinion.subject == finding.tracking_uid}
+        own = said.pop(reader, None)
+        marked.append(MarkedFinding(number, finding, image, own, tuple(said.values())))
+    return marked
 
 
 def image_names(result: StudyResult) -> dict[str, str]:

@@ -64,7 +64,7 @@ PREVIOUS = "Previous"
 NEXT = "Next"
 LIVE = "live"
 ON_ITS_WAY = "on its way"
-NEEDS_ATTENTION = "need attention"
+STUDIES = "studies"
 
 # upload
 UPLOAD_TITLE = "Upload mammograms"
@@ -120,7 +120,15 @@ STUDY_GRADE = "Study"
 BREAST = {"R": "Right breast", "L": "Left breast"}
 BREAST_NOT_IMAGED = "not imaged"
 NO_GRADE = "no grade"
-WITHHELD = "No grade is given"
+WITHHELD = "No grade is given:"
+GRADE_WORDS = {
+    6: "malignant",
+    5: "very high suspicion",
+    4: "suspicion",
+    3: "probably benign",
+    1: "benign",
+}
+LEGEND = (("nodule", "nodule"), ("microcalcification", "microcalcification"), ("reader", "added by a reader"))
 FINDINGS = "Findings"
 NO_FINDINGS = "No finding is marked."
 FINDING = "Finding"
