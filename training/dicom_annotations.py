@@ -1,0 +1,173 @@
+"""DICOM as its own annotation: images with SEG objects and TID 1500 reports that refer to them.
+
+Reports are those our node writes and a reader corrected: a group that was deleted is no lesion, one that was added
+or kept is. Its pathology is what the group states (assessment category or a word), else malignant: the node marks
+nothing else. An image that a report covers without a group on it is healthy; one that nothing refers to is unusable.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    SegmentationStorage,
+)
+
+from training.annotations import AnnotatedImage, Annotations, Lesion, Pathology
+from training.coco import mask_outline
+from training.words import lesion_type_of, pathology_of, pathology_of_category
+
+REPORTS = {EnhancedSRStorage, ComprehensiveSRStorage, Comprehensive3DSRStorage}
+MEASUREMENT_GROUP = "125007"
+FINDING = "121071"
+ASSESSMENT = "111005"
+
+Marks = dict[str, list[Lesion]]
+"""Lesions by the SOP Instance UID of the image they lie on; an empty list: looked at, nothing there."""
+
+
+def read_dicom(folder: Path) -> Annotations:
+    """Read a folder tree of DICOM files. A report's word counts more than a SEG's: readers correct reports."""
+    found = Annotations()
+    images: dict[str, tuple[Path, Dataset]] = {}
+    header: Dataset
+    segmented: Marks = defaultdict(list)
+    reported: Marks = defaultdict(list)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        try:
+            header = pydicom.dcmread(path, specific_tags=None, defer_size=1 << 16)
+            if header.SOPClassUID == SegmentationStorage:
+                _collect(segmented, _segments(path))
+            elif header.SOPClassUID in REPORTS:
+                _collect(reported, report_lesions(header))
+            elif header.get("Modality") == "MG":
+                images[str(header.SOPInstanceUID)] = (path, header)
+        except InvalidDicomError:
+            continue  # other files lie about in such folders
+        except (AttributeError, ValueError, KeyError, IndexError, NotImplementedError) as error:
+            found.reject(str(path.relative_to(folder)), f"cannot be read: {error}")
+    marks = {**segmented, **reported}
+    for uid, (path, header) in images.items():
+        if uid not in marks:
+            found.reject(str(path.relative_to(folder)), "no SEG and no report refers to this image")
+        elif not header.get("PatientID"):
+            found.reject(str(path.relative_to(folder)), "PatientID is empty: patients cannot be kept apart")
+        else:
+            found.images.append(_image(folder, path, header, marks[uid]))
+    return found
+
+
+def _collect(marks: Marks, more: Marks) -> None:
+    for uid, lesions in more.items():
+        marks[uid] += lesions
+
+
+def _image(folder: Path, path: Path, header: Dataset, lesions: list[Lesion]) -> AnnotatedImage:
+    return AnnotatedImage(
+        path=path.resolve(),
+        patient_id=str(header.PatientID),
+        dataset=folder.name,
+        view=str(header.get("ViewPosition", "") or ""),
+        laterality=str(header.get("ImageLaterality", header.get("Laterality", "")) or ""),
+        lesions=tuple(lesions),
+    )
+
+
+def report_lesions(report: Dataset) -> Marks:
+    """Every measurement group of a TID 1500 report with a region on an image, and every image it looked at."""
+    marks: Marks = defaultdict(list)
+    for evidence in ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence"):
+        for study in report.get(evidence, ()):
+            for series in study.ReferencedSeriesSequence:
+                for reference in series.ReferencedSOPSequence:
+                    marks[str(reference.ReferencedSOPInstanceUID)] += []
+    for group in _groups(report):
+        items = list(_walk(group))
+        finding = next((_meaning(item) for item in items if _code(item) == FINDING), "")
+        for item in items:
+            if item.get("ValueType") == "SCOORD":
+                uid = _image_of(item)
+                marks[uid].append(Lesion(lesion_type_of(finding), _pathology(items), _region(item)))
+    return marks
+
+
+def _groups(item: Dataset) -> Iterator[Dataset]:
+    for child in item.get("ContentSequence", ()):
+        if _code(child) == MEASUREMENT_GROUP:
+            yield child
+        else:
+            yield from _groups(child)
+
+
+def _walk(item: Dataset) -> Iterator[Dataset]:
+    for child in item.get("ContentSequence", ()):
+        yield child
+        yield from _walk(child)
+
+
+def _code(item: Dataset) -> str:
+    names = item.get("ConceptNameCodeSequence")
+    return str(names[0].get("CodeValue", "")) if names else ""
+
+
+def _meaning(item: Dataset) -> str:
+    codes = item.get("ConceptCodeSequence")
+    return str(codes[0].get("CodeMeaning", "")) if codes else ""
+
+
+def _image_of(region: Dataset) -> str:
+    """SCOORD, SELECTED FROM an image (PS3.3 C.18.6)."""
+    for child in region.ContentSequence:
+        if "ReferencedSOPSequence" in child:
+            return str(child.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+    raise ValueError("a region names no image")
+
+
+def _region(item: Dataset) -> NDArray[np.float64]:
+    points = np.array(item.GraphicData, dtype=float).reshape(-1, 2)
+    if item.GraphicType == "CIRCLE":
+        center, radius = points[0], float(np.hypot(*(points[1] - points[0])))
+        points = np.stack([center - radius, center + radius])
+    if item.GraphicType == "POLYLINE" and len(points) > 3:
+        return points[:-1] if np.array_equal(points[0], points[-1]) else points
+    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    if x1 <= x0 or y1 <= y0:
+        raise ValueError("a region has no area")
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+
+
+def _pathology(items: list[Dataset]) -> Pathology:
+    assessment = next((_meaning(item) for item in items if _code(item) == ASSESSMENT), "")
+    stated = [pathology_of(_meaning(item)) for item in items if _code(item) != FINDING]
+    stated.append(pathology_of_category(assessment))
+    return next((pathology for pathology in stated if pathology != "unknown"), "malignant")
+
+
+def _segments(path: Path) -> Marks:
+    """The segments of a SEG, each on the image its frames derive from (PS3.3 A.51)."""
+    seg: Dataset = pydicom.dcmread(path)
+    frames = seg.pixel_array.reshape(-1, seg.Rows, seg.Columns)
+    segments = {int(segment.SegmentNumber): segment for segment in seg.SegmentSequence}
+    marks: Marks = defaultdict(list)
+    for frame, groups in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        identification = groups.get("SegmentIdentificationSequence") or seg.SharedFunctionalGroupsSequence[0].get(
+            "SegmentIdentificationSequence"
+        )
+        segment = segments[int(identification[0].ReferencedSegmentNumber)]
+        derivation = groups.get("DerivationImageSequence") or seg.SharedFunctionalGroupsSequence[0].get(
+            "DerivationImageSequence"
+        )
+        uid = str(derivation[0].SourceImageSequence[0].ReferencedSOPInstanceUID)
+        words = f"{segment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning} {segment.get('SegmentLabel', '')}"
+        pathology = pathology_of(f"{words} {segment.get('SegmentDescription', '')}")
+        kept: Pathology = "malignant" if pathology == "unknown" else pathology
+        marks[uid].append(Lesion(lesion_type_of(words), kept, mask_outline((frame > 0).astype(np.uint8))))
+    return marks

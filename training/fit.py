@@ -1,0 +1,194 @@
+"""From annotated images to a weights file: the way of the data, top to bottom."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.network import StartWeights
+from inference.weights_file import TrainedModule, WeightsHeader, save_weights
+from training.annotations import AnnotatedImage
+from training.checkpoint import training_tag
+from training.evaluate import examine, module_figures
+from training.leaks import check_images, check_split
+from training.loop import Report, Task, train
+from training.maps import TrunkMap, build_maps, map_record
+from training.model import TrainedNetwork
+from training.plan import Plan
+from training.records import Record, healthy_scores
+from training.runtime import Runtime
+from training.samples import PatchSource, build_patches
+from training.split import assign_folds, patient_key, split_fold
+from training.tasks import MapTask, WindowTask
+from training.thresholds import calibration_from, thresholds_from
+
+
+class Progress(Protocol):
+    """How a training tells where it stands."""
+
+    def stage(self, name: str) -> Callable[[int, int], None]:
+        """Begin a stage; the returned function takes what is done and how much there is."""
+
+    def training(self, name: str) -> Report:
+        """Begin a training; see loop.Report."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit gave."""
+
+    weights: Path
+    sha256: str
+    figures: dict[str, Any]
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Everything that is learned from: patches for a network that is trained whole, maps for a frozen trunk."""
+
+    images: tuple[AnnotatedImage, ...]
+    patches: PatchSource | None
+    maps: tuple[TrunkMap, ...]
+    skipped: tuple[str, ...]
+
+    def task(self, plan: Plan, patients: frozenset[str]) -> Task:
+        """Learn from these patients only."""
+        if self.patches is not None:
+            return WindowTask(self.patches, _indices([s.patient for s in self.patches.samples], patients), plan)
+        return MapTask(self.maps, _indices([trunk_map.patient for trunk_map in self.maps], patients), plan)
+
+
+def fit(
+    images: Sequence[AnnotatedImage],
+    plan: Plan,
+    start: StartWeights,
+    output: Path,
+    runtime: Runtime,
+    *,
+    folds: int,
+    progress: Progress,
+    provenance: Mapping[str, Any],
+) -> Fitted:
+    """Train out of fold for thresholds and calibration, then on everything, and write `<module>.safetensors`.
+
+    Raises TooFewError: too few patients of a class; LeakError: one picture under two patients; TrainingError: the
+    folder holds the checkpoint of another training.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    module = plan.recipe.module
+    assigned = assign_folds(images, module, folds, plan.seed)
+    fingerprints = check_images(images, progress.stage("leak check"))
+    for fold in range(folds):
+        check_split(split_fold(images, assigned, fold), fingerprints)
+    data = _collect(images, plan, start, output, runtime, progress)
+    records: list[Record] = []
+    for fold in range(folds):
+        inside = frozenset(patient for patient, own in assigned.items() if own != fold)
+        network = _trained(f"fold-{fold + 1}", data, inside, plan, start, output, runtime, progress)
+        outside = frozenset(assigned) - inside
+        records += _records(network, data, outside, runtime, progress.stage(f"fold {fold + 1}: scores"))
+    final = _trained("final", data, frozenset(assigned), plan, start, output, runtime, progress)
+    header = header_from(records, plan, _population(images), {**provenance, "folds": folds, "seed": plan.seed})
+    path = output / f"{module.value}.safetensors"
+    sha256 = save_weights(path, final.resnet.state_dict(), header)
+    (output / f"{module.value}.json").write_text(json.dumps(header.figures, indent=2), encoding="utf-8")
+    return Fitted(path, sha256, header.figures, data.skipped)
+
+
+def header_from(
+    records: Sequence[Record], plan: Plan, population: str, provenance: Mapping[str, Any]
+) -> WeightsHeader:
+    """Thresholds, calibration and figures from out-of-fold records. Raises TooFewError: too few patients."""
+    scores = healthy_scores(records)
+    thresholds = thresholds_from(scores)
+    calibration = calibration_from(scores, population)
+    figures = module_figures(records, thresholds.points, calibration)
+    figures["empty_grades"] = list(thresholds.empty)
+    figures["what"] = "out of fold, by patient; thresholds and calibration come from the same scores"
+    return WeightsHeader(
+        name=f"mammonode {plan.recipe.module.value}",
+        version=version("mammonode"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        recipe=plan.recipe,
+        thresholds=thresholds.points,
+        calibration=calibration,
+        provenance={**provenance, "plan": plan.model_dump(mode="json", exclude={"recipe"})},
+        figures=figures,
+    )
+
+
+def _collect(
+    images: Sequence[AnnotatedImage],
+    plan: Plan,
+    start: StartWeights,
+    output: Path,
+    runtime: Runtime,
+    progress: Progress,
+) -> Data:
+    advance = progress.stage("images")
+    if plan.trunk == "frozen":
+        maps, skipped = build_maps(images, TrainedNetwork(plan, start), output / "maps", advance)
+        return Data(tuple(images), None, maps, skipped)
+    patches = build_patches(images, plan, runtime.device, advance)
+    return Data(tuple(images), patches, (), patches.skipped)
+
+
+def _trained(
+    name: str,
+    data: Data,
+    patients: frozenset[str],
+    plan: Plan,
+    start: StartWeights,
+    output: Path,
+    runtime: Runtime,
+    progress: Progress,
+) -> TrainedNetwork:
+    network = TrainedNetwork(plan, start)
+    tag = training_tag(plan, sorted(patients), [image.path.name for image in data.images], str(start))
+    checkpoint = output / f"{plan.recipe.module.value}-{name}.checkpoint"
+    train(network, data.task(plan, patients), runtime, checkpoint=checkpoint, tag=tag, report=progress.training(name))
+    return network
+
+
+def _records(
+    network: TrainedNetwork,
+    data: Data,
+    patients: frozenset[str],
+    runtime: Runtime,
+    advance: Callable[[int, int], None],
+) -> list[Record]:
+    """Score the images of patients that were not trained on, as a dense or candidate scan does."""
+    if data.maps:
+        own = [m for m in data.maps if m.patient in patients and m.is_original]
+        found = []
+        for number, trunk_map in enumerate(own):
+            found.append(map_record(network, trunk_map, data.images[trunk_map.image], runtime))
+            advance(number + 1, len(own))
+        return found
+    images = [image for image in data.images if patient_key(image) in patients]
+    trained = TrainedModule(_bare_header(network.plan), network.resnet.float().eval().cpu(), "")
+    records, _ = examine(trained, images, runtime.device, lambda done: advance(done, len(images)))
+    network.to(runtime.device)
+    return records
+
+
+def _bare_header(plan: Plan) -> WeightsHeader:
+    return WeightsHeader(name="out of fold", version="0", created="", recipe=plan.recipe)
+
+
+def _indices(patients: Sequence[str], wanted: frozenset[str]) -> NDArray[np.int64]:
+    return np.array([index for index, patient in enumerate(patients) if patient in wanted], np.int64)
+
+
+def _population(images: Sequence[AnnotatedImage]) -> str:
+    counts: dict[str, int] = {}
+    for image in images:
+        counts[image.dataset] = counts.get(image.dataset, 0) + 1
+    return "out of fold: " + ", ".join(f"{name} ({count} images)" for name, count in sorted(counts.items()))

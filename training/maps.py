@@ -1,0 +1,188 @@
+"""Training without a GPU: what the frozen trunk says of whole images, worked out once, kept on disk.
+
+The trunk (stem to layer3) runs densely over the breast at patch scale, as a dense scan does; windows are then cut
+from its output, 16 input pixels apart. Only layer4 and fc are trained on them.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inference.dense import at_patch_scale
+from inference.errors import UnreadablePixelsError
+from inference.evidence import STRIDE
+from inference.windows import Window
+from training.annotations import AnnotatedImage
+from training.errors import TrainingError
+from training.images import PlacedLesion, PreparedImage, prepare
+from training.labels import Label, label_of
+from training.model import TrainedNetwork
+from training.plan import Plan
+from training.records import Record, record_of
+from training.runtime import Runtime
+from training.samples import check_both_classes
+from training.split import patient_key
+from training.variants import as_variant
+
+CELL = STRIDE // 2
+"""Input pixels between neighbouring cells of layer3."""
+UNUSED, AIR = -1, -2
+
+
+@dataclass(frozen=True)
+class TrunkMap:
+    """layer3 of one image: (1024, rows, columns) float16; its first cell is `top`, `left` cells from the corner.
+
+    `labels` (window rows, window columns) int8, for the window that starts in each cell: 1 case, 0 control,
+    -1 unused, -2 too little breast.
+    """
+
+    features: NDArray[np.float16]
+    top: int
+    left: int
+    labels: NDArray[np.int8]
+    image: int
+    patient: str
+    dataset: str
+    lesions: tuple[PlacedLesion, ...] = ()
+    is_original: bool = True
+    """Not a version that was changed for training."""
+
+
+def window_labels_of_phase(trunk_map: TrunkMap, phase: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Labels of the windows that layer4 sees when the map starts `phase` (0 or 1) cells later, by row and column."""
+    return trunk_map.labels[phase[0] :: 2, phase[1] :: 2]
+
+
+def build_maps(
+    images: Sequence[AnnotatedImage],
+    network: TrainedNetwork,
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[tuple[TrunkMap, ...], tuple[str, ...]]:
+    """Run the trunk over every image in every variant, or take what an interrupted run left in `folder`.
+
+    Returns the maps, and the images that were skipped with the reason. Raises TooFewError: there is no case, or no
+    control, among the windows.
+    """
+    plan = network.plan
+    maps: list[TrunkMap] = []
+    skipped: list[str] = []
+    folder.mkdir(parents=True, exist_ok=True)
+    network.eval()
+    for index, image in enumerate(images):
+        try:
+            for variant in range(plan.variants):
+                prepared = as_variant(prepare(image, plan.recipe), plan, index, variant)
+                path = folder / f"{_key(image, plan, index, variant)}.npz"
+                features, top, left = _cached(path, prepared, network)
+                labels = window_labels(prepared, features.shape[1:], (top, left), plan)
+                patient = patient_key(image)
+                placed = prepared.lesions
+                maps.append(
+                    TrunkMap(features, top, left, labels, index, patient, image.dataset, placed, variant == 0)
+                )
+        except (TrainingError, UnreadablePixelsError) as error:
+            skipped.append(f"{image.path.name}: {error}")
+        if progress:
+            progress(index + 1, len(images))
+    cases = sum(int((trunk_map.labels == 1).sum()) for trunk_map in maps)
+    controls = sum(int((trunk_map.labels == 0).sum()) for trunk_map in maps)
+    check_both_classes(cases, controls, skipped)
+    return tuple(maps), tuple(skipped)
+
+
+def map_record(network: TrainedNetwork, trunk_map: TrunkMap, image: AnnotatedImage, runtime: Runtime) -> Record:
+    """What the network says of an image, from its trunk map: the windows of a dense scan."""
+    features = torch.from_numpy(trunk_map.features).float()[None].to(runtime.device)
+    with torch.inference_mode():
+        logits = network.window_logits(features)[0]  # (2, window rows, window columns)
+    scores = torch.softmax(logits, dim=0)[1].cpu().numpy()
+    labels = trunk_map.labels[::2, ::2][: scores.shape[0], : scores.shape[1]]
+    inside = np.argwhere(labels != AIR)
+    windows = [
+        window_at(trunk_map.top + 2 * row, trunk_map.left + 2 * column, network.plan) for row, column in inside
+    ]
+    chosen = scores[inside[:, 0], inside[:, 1]]
+    return record_of(image, trunk_map.lesions, windows, chosen, network.plan.recipe.module)
+
+
+def _cached(path: Path, prepared: PreparedImage, network: TrainedNetwork) -> tuple[NDArray[np.float16], int, int]:
+    if path.is_file():
+        with np.load(path) as stored:
+            return stored["features"], int(stored["top"]), int(stored["left"])
+    features, top, left = trunk_map_of(prepared, network)
+    temporary = path.with_suffix(".part.npz")
+    np.savez(temporary, features=features, top=top, left=left)
+    temporary.replace(path)
+    return features, top, left
+
+
+def trunk_map_of(prepared: PreparedImage, network: TrainedNetwork) -> tuple[NDArray[np.float16], int, int]:
+    """Run the trunk over the breast's box, half a window wider: features, and the first cell's row and column."""
+    recipe = network.plan.recipe
+    scaled = at_patch_scale(prepared.normalised.pixels, recipe)
+    shrink = recipe.network.input_size / recipe.windows.window
+    box = []
+    for axis, limit in ((1, scaled.shape[0]), (0, scaled.shape[1])):
+        inside = np.flatnonzero(prepared.normalised.breast.any(axis=axis)) * shrink
+        half = recipe.network.input_size / 2
+        low = max(int((inside[0] - half) // STRIDE), 0)
+        high = min(int(-(-(inside[-1] + half) // STRIDE)), limit // STRIDE)
+        box.append((low, max(high, min(low + recipe.network.input_size // STRIDE, limit // STRIDE))))
+    (top, bottom), (left, right) = box
+    part = scaled[top * STRIDE : bottom * STRIDE, left * STRIDE : right * STRIDE]
+    with torch.inference_mode():
+        features = network.trunk_features(part[None, None])[0].half().contiguous().numpy()
+    return features, 2 * top, 2 * left
+
+
+def window_labels(
+    prepared: PreparedImage, shape: tuple[int, ...], origin: tuple[int, int], plan: Plan
+) -> NDArray[np.int8]:
+    """The label of the window that starts in each cell of a map of `shape`, whose first cell is `origin`."""
+    recipe, module = plan.recipe, plan.recipe.module
+    cells = recipe.network.input_size // CELL
+    rows, columns = (max(extent - cells + 1, 0) for extent in shape)
+    labels = np.full((rows, columns), UNUSED, np.int8)
+    if any(lesion.outline is None and lesion.module is module for lesion in prepared.annotated.lesions):
+        return labels
+    sums = np.asarray(cv2.integral(prepared.normalised.breast.astype(np.uint8)), np.int32)
+    for row in range(rows):
+        for column in range(columns):
+            window = window_at(row + origin[0], column + origin[1], plan)
+            if _breast_share(sums, window) < recipe.breast.least_breast:
+                labels[row, column] = AIR
+                continue
+            label = label_of(window, prepared.lesions, module)
+            if label is Label.CASE:
+                labels[row, column] = 1
+            elif label is Label.CONTROL or (label is Label.BENIGN and plan.benign_as_control):
+                labels[row, column] = 0
+    return labels
+
+
+def window_at(row: int, column: int, plan: Plan) -> Window:
+    """The window that starts in this cell of the image, in normalised pixels."""
+    size = plan.recipe.windows.window
+    step = CELL * size / plan.recipe.network.input_size
+    return Window(round(column * step), round(row * step), size)
+
+
+def _breast_share(sums: NDArray[np.int32], window: Window) -> float:
+    top, bottom = (min(max(edge, 0), sums.shape[0] - 1) for edge in (window.y, window.y + window.size))
+    left, right = (min(max(edge, 0), sums.shape[1] - 1) for edge in (window.x, window.x + window.size))
+    inside = int(sums[bottom, right]) - int(sums[top, right]) - int(sums[bottom, left]) + int(sums[top, left])
+    return inside / window.size**2
+
+
+def _key(image: AnnotatedImage, plan: Plan, index: int, variant: int) -> str:
+    facts = (plan.recipe.sha256, plan.seed, plan.simulated_share > 0, image.path.name, image.dataset)
+    digest = hashlib.sha256(repr((*facts, image.width_over_height, variant, index if variant else 0)).encode())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,129 @@
+"""The paper's four grade thresholds from an image ROC, and a calibration of its scores.
+
+| grade | range |
+|---|---|
+| 6 | specificity above 99 % |
+| 5 | specificity 95 to 99 % |
+| 4 | specificity below 95 % and sensitivity below 95 % |
+| 3 | sensitivity 95 to 99 % |
+| 1 | sensitivity above 99 % |
+"""
+
+from dataclasses import dataclass
+from math import inf, nextafter
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from inference.calibration import Calibration
+from inference.grades import empty_grades
+from inference.results import Grade, OperatingPoint
+from training.figures import Scores, at_cut, interval
+
+SPECIFICITIES: dict[Grade, float] = {6: 0.99, 5: 0.95}
+SENSITIVITIES: dict[Grade, float] = {4: 0.95, 3: 0.99}
+"""Grade 4 ends where sensitivity reaches 95 %: below it a score is grade 3."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The points, from grade 6 down; `empty` grades no score can get, since the cuts cross."""
+
+    points: tuple[OperatingPoint, ...]
+    empty: tuple[Grade, ...]
+
+
+def thresholds_from(scores: Scores) -> Thresholds:
+    """Cuts of the image ROC. Raises TooFewError: one class only, or too few patients."""
+    scores.check("Thresholds")
+    cuts = {grade: _cut_at_specificity(scores, wanted) for grade, wanted in SPECIFICITIES.items()}
+    cuts |= {grade: _cut_at_sensitivity(scores, wanted) for grade, wanted in SENSITIVITIES.items()}
+    points = tuple(_point(grade, cut, scores) for grade, cut in cuts.items())
+    return Thresholds(points, empty_grades(points))
+
+
+def _cut_at_specificity(scores: Scores, wanted: float) -> float:
+    """The lowest score such that at least `wanted` of the controls lie below it."""
+    controls = np.sort(scores.scores[scores.truth == 0])
+    needed = int(np.ceil(round(wanted * len(controls), 9)))
+    return min(float(nextafter(controls[needed - 1], inf)), 1.0)
+
+
+def _cut_at_sensitivity(scores: Scores, wanted: float) -> float:
+    """The highest score that at least `wanted` of the cases reach."""
+    cases = np.sort(scores.scores[scores.truth == 1])[::-1]
+    needed = int(np.ceil(round(wanted * len(cases), 9)))
+    return float(cases[needed - 1])
+
+
+def _point(grade: Grade, cut: float, scores: Scores) -> OperatingPoint:
+    figures = at_cut(scores, cut)
+    return OperatingPoint(
+        grade=grade,
+        threshold=cut,
+        sensitivity=figures["sensitivity"] or 0.0,
+        specificity=figures["specificity"] or 0.0,
+        ppv=figures["ppv"],
+        npv=figures["npv"],
+    )
+
+
+def table_with_intervals(points: tuple[OperatingPoint, ...], scores: Scores) -> list[dict[str, object]]:
+    """The paper's Table 1 or 2 for these scores at these cuts, each figure with its 95 % interval by patient."""
+    rows: list[dict[str, object]] = []
+    for point in points:
+        figures = at_cut(scores, point.threshold)
+        row: dict[str, object] = {"grade": point.grade, "threshold": point.threshold, **figures}
+        for name, value in figures.items():
+            if value is not None:
+                row[f"{name}_ci"] = _interval_at(scores, point.threshold, name)
+        rows.append(row)
+    return rows
+
+
+def _interval_at(scores: Scores, threshold: float, name: str) -> list[float]:
+    def figure(weights: NDArray[np.float64]) -> float:
+        value = at_cut(scores, threshold, weights)[name]
+        return np.nan if value is None else value
+
+    return [round(edge, 4) for edge in interval(scores, figure)]
+
+
+def calibration_from(scores: Scores, population: str, unit: str = "image by module") -> Calibration:
+    """Temperature and bias that fit the truth of held-out patients best (Platt scaling of the logit).
+
+    Raises TooFewError: one class only, or too few patients.
+    """
+    scores.check("Calibration")
+    clipped = np.clip(scores.scores, 1e-6, 1 - 1e-6)
+    logits = np.log(clipped / (1 - clipped))
+    truth = scores.truth
+
+    def cost(parameters: NDArray[np.float64]) -> float:
+        slope, bias = np.exp(parameters[0]), parameters[1]
+        z = np.clip(slope * logits + bias, -50, 50)
+        return float(np.mean(np.log1p(np.exp(z)) - truth * z) + 1e-4 * parameters[0] ** 2)
+
+    best = minimize(cost, np.array([0.0, 0.0]), method="Nelder-Mead", options={"maxiter": 2000})
+    return Calibration(
+        kind="temperature",
+        temperature=float(np.exp(-best.x[0])),
+        bias=float(best.x[1]),
+        population=population,
+        prevalence=scores.cases / len(truth),
+        unit=unit,
+    )
+
+
+def study_specificity(per_module: list[tuple[Scores, float]]) -> float | None:
+    """Share of healthy patients none of whose images reaches the cut of any module (worst of images x modules)."""
+    flagged: dict[str, bool] = {}
+    malignant: set[str] = set()
+    for scores, cut in per_module:
+        for score, truth, patient in zip(scores.scores, scores.truth, scores.patients, strict=True):
+            if truth:
+                malignant.add(str(patient))
+            flagged[str(patient)] = flagged.get(str(patient), False) or bool(score >= cut)
+    healthy = [is_flagged for patient, is_flagged in flagged.items() if patient not in malignant]
+    return 1 - sum(healthy) / len(healthy) if healthy else None
