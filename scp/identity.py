@@ -40,11 +40,17 @@ SUBJECT = (
 
 
 def identify(path: Path) -> FileIdentity:
-    """The identity of a spooled file. Pixels that cannot be decoded count by their bytes.
+    """The identity of a spooled file. What cannot be decoded or read in it counts by its bytes.
 
-    Raises OSError, InvalidDicomError: there is no such file, or it is no DICOM file.
+    Raises OSError: there is no such file.
     """
-    ds = dcmread(path)
+    try:
+        ds = dcmread(path)
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001 - pydicom raises all kinds on damaged files; the analysis will say which
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        return FileIdentity(instance=content, scores=content)
     pixels = pixel_digest(ds)
     return FileIdentity(
         instance=_digest([pixels, *_texts(ds, IMAGE), *_texts(ds, SUBJECT)]),
@@ -84,7 +90,15 @@ def _digest(parts: Iterable[str]) -> str:
 
 def _texts(ds: Dataset, keywords: Iterable[str]) -> list[str]:
     little_endian = ds.original_encoding[1] is not False
-    return [f"{keyword}={_text(ds, keyword, little_endian)!r}" for keyword in keywords if keyword in ds]
+    return [f"{keyword}={_readable(ds, keyword, little_endian)!r}" for keyword in keywords if keyword in ds]
+
+
+def _readable(ds: Dataset, keyword: str, little_endian: bool) -> Any:
+    try:
+        return _text(ds, keyword, little_endian)
+    except Exception:  # noqa: BLE001 - pydicom raises all kinds on malformed values
+        raw = ds.get_item(keyword)
+        return None if raw is None else raw.value
 
 
 def _text(ds: Dataset, keyword: str, little_endian: bool) -> Any:
@@ -92,7 +106,7 @@ def _text(ds: Dataset, keyword: str, little_endian: bool) -> Any:
     element = ds[keyword]
     if element.VR == "SQ":
         return [[(inner.keyword, _text(item, inner.tag, little_endian)) for inner in item] for item in element.value]
-    if keyword == "LUTData" or element.keyword == "LUTData":
+    if element.keyword == "LUTData":
         return _lut(element.value, little_endian)
     values = element.value if element.VM > 1 else [element.value]
     if element.VR in ("DS", "IS", "FL", "FD"):

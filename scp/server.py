@@ -99,12 +99,14 @@ class StorageServer:
         return self._tls.current() if self._tls else None
 
     def begin(self, association: Association, context_id: int, command: Dataset) -> IncomingFile:
-        """A data set begins to arrive (called by scp.hardening)."""
-        incoming = self._spool.begin()
+        """A data set begins to arrive (called by scp.messages). Raises ValueError: the command does not say which."""
         syntax = association._accepted_cx[context_id].transfer_syntax[0]
-        incoming.write_preamble(
-            command.AffectedSOPClassUID, command.AffectedSOPInstanceUID, syntax, _sender(association)
-        )
+        sop_class = str(command.get("AffectedSOPClassUID") or "")
+        sop_instance = str(command.get("AffectedSOPInstanceUID") or "")
+        if not (0 < len(sop_class) <= 64 and 0 < len(sop_instance) <= 64):
+            raise ValueError("C-STORE without SOP Class and Instance UID")
+        incoming = self._spool.begin()
+        incoming.write_preamble(sop_class, sop_instance, syntax, _sender(association))
         return incoming
 
     def _on_requested(self, event: Event) -> None:

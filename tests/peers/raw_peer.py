@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from io import BytesIO
 
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 from pynetdicom.dimse_messages import C_STORE_RQ
@@ -65,16 +66,12 @@ def store_command(sop_instance_uid: str, sop_class_uid: str = MAMMOGRAM) -> byte
     return p_data(fragment.presentation_data_value_list[0][1][1:], command=True)
 
 
-def encoded(ds: Dataset, *, implicit: bool = False, little_endian: bool = True) -> bytes:
-    """The data set's bytes, without file meta information."""
+def encoded(ds: Dataset) -> bytes:
+    """The data set in explicit little endian, without file meta information."""
     buffer = BytesIO()
-    buffer.is_implicit_VR, buffer.is_little_endian = implicit, little_endian  # type: ignore[attr-defined]
-    plain = Dataset({element.tag: element for element in ds})
-    from pydicom.filebase import DicomFileLike
-
     file = DicomFileLike(buffer)
-    file.is_implicit_VR, file.is_little_endian = implicit, little_endian
-    write_dataset(file, plain)
+    file.is_implicit_VR, file.is_little_endian = False, True
+    write_dataset(file, ds)
     return buffer.getvalue()
 
 
