@@ -1,0 +1,206 @@
+"""From pixels to findings, piece by piece and whole."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from pydicom import dcmread
+from torch import nn
+
+from benchmarks import baselines
+from benchmarks.networks import write_weights
+from benchmarks.options import Options
+from benchmarks.rows import Reach, Row, timed
+from config.analysis import Eligibility
+from inference.activation import heat_canvas
+from inference.calcifications import bright_windows
+from inference.device import use_threads
+from inference.findings import find_lesions
+from inference.nodules import brightness_map
+from inference.normalise import Normalised, normalise
+from inference.pipeline import Analyser
+from inference.pixels import read_grey
+from inference.recipe import MicrocalcificationWindows, NoduleWindows, Recipe
+from inference.results import Module
+from inference.scorer import Scorer
+from inference.weights_file import TrainedModule, load_weights
+from inference.windows import Window, candidates
+from phantoms.mammogram import write_study
+from scp.composition import eligibility_policy
+from scp.demonstration_study import demonstration_study
+
+MEMORY = 2 << 30
+NO_CUDA = "no CUDA device here: not measured"
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Preparation on one core, scoring and the whole chain on all of them and on CUDA where there is one."""
+    files = study_files(options)
+    weights = write_weights(options)
+    use_threads(1)
+    yield from _preparation(files[0], options)
+    use_threads(0)
+    trained = {module: load_weights(weights / f"{module.value}.safetensors") for module in Module}
+    yield from _scoring(trained[Module.NODULE], files[0], options)
+    yield from _study(trained, weights, files, options)
+
+
+def study_files(options: Options) -> list[Path]:
+    """The demonstration's real four-view study; phantoms where the images are to be small."""
+    if options.small:
+        return write_study(options.scratch / "study", rows=options.rows, columns=options.columns)[:1]
+    return write_study(options.scratch / "study", list(demonstration_study(malignant=True)))
+
+
+def _preparation(file: Path, options: Options) -> Iterator[Row]:
+    ds = dcmread(file)
+    grey = read_grey(ds, memory=MEMORY)
+    recipes = options.recipes
+    nodule = recipes[Module.NODULE]
+    normalised = normalise(grey, nodule)
+    pixels = normalised.pixels
+    rule, other = nodule.windows, recipes[Module.MICROCALCIFICATION].windows
+    assert isinstance(rule, NoduleWindows)
+    assert isinstance(other, MicrocalcificationWindows)
+    few = options.repeats
+    yield timed("grey", lambda: read_grey(ds, memory=MEMORY), lambda: baselines.grey(ds), repeats=few, unit="ms")
+    yield timed(
+        "normalise",
+        lambda: normalise(grey, nodule),
+        lambda: baselines.normalise(grey.values, nodule),
+        repeats=few,
+        unit="ms",
+    )
+    yield timed(
+        "candidates.nodule",
+        lambda: brightness_map(pixels, rule),
+        lambda: baselines.nodule_brightness(pixels, rule),
+        repeats=few,
+        unit="ms",
+    )
+    yield timed(
+        "candidates.microcalcification",
+        lambda: bright_windows(pixels, other),
+        lambda: baselines.bright_windows(pixels, other),
+        repeats=few,
+        unit="ms",
+    )
+
+    def ours() -> None:
+        image = normalise(grey, nodule)
+        for recipe in recipes.values():
+            candidates(image, recipe)
+
+    def plain() -> None:
+        values, breast = baselines.normalise(grey.values, nodule)
+        for module, choose in baselines.CANDIDATES.items():
+            choose(values, breast, recipes[module])
+
+    yield timed(
+        "preparation",
+        ours,
+        plain,
+        repeats=few,
+        reach=Reach(value=0.25),
+        note="normalise and both rules, one core",
+    )
+
+
+def _scoring(trained: TrainedModule, file: Path, options: Options) -> Iterator[Row]:
+    normalised = normalise(read_grey(file, memory=MEMORY), trained.recipe)
+    yield _scoring_row("scoring.cpu", trained, normalised, "cpu", 27, options)
+    reach = Reach(value=20_000)
+    if torch.cuda.is_available():
+        yield _scoring_row("scoring.gpu", trained, normalised, "cuda", 512, options, reach)
+    else:
+        yield Row("scoring.gpu", None, "patches/s", reach=reach, note=NO_CUDA)
+    yield _findings_row(trained, normalised, options)
+
+
+def _scoring_row(
+    name: str,
+    trained: TrainedModule,
+    normalised: Normalised,
+    device: str,
+    count: int,
+    options: Options,
+    reach: Reach | None = None,
+) -> Row:
+    """Windows cut, shrunk and scored, both sides from the normalised image; the baseline in batches of 27."""
+    windows = spread_windows(normalised, trained.recipe.windows.window, count if not options.small else 2)
+    scorer = Scorer(trained, torch.device(device))
+    scorer.warm_up()
+    network = trained.network.to(device)
+
+    def plain() -> None:
+        for start in range(0, len(windows), 27):
+            baselines.score(network, normalised.pixels, windows[start : start + 27], trained.recipe, device)
+
+    row = timed(
+        name,
+        lambda: scorer.score(scorer.place(normalised.pixels), windows),
+        plain,
+        repeats=options.repeats,
+        unit="patches/s",
+        amount=len(windows),
+        reach=reach,
+        note=f"eager float32, batch 27, on {device} as baseline",
+    )
+    trained.network.to("cpu")
+    return row
+
+
+def spread_windows(normalised: Normalised, size: int, count: int) -> list[Window]:
+    """`count` nodule windows, evenly over the image."""
+    rows, columns = normalised.pixels.shape
+    across = max(1, (columns - size) // 7)
+    return [Window((index % 7) * across, (index // 7 * 97) % max(1, rows - size), size) for index in range(count)]
+
+
+def _findings_row(trained: TrainedModule, normalised: Normalised, options: Options) -> Row:
+    scorer = Scorer(trained, torch.device("cpu"))
+    scored = scorer.score(normalised.pixels, candidates(normalised, trained.recipe)[: 27 if not options.small else 3])
+
+    def findings() -> None:
+        canvas = heat_canvas(scored, *normalised.pixels.shape)
+        find_lesions(scored, canvas, 0.0)
+
+    return timed(
+        "findings", findings, None, repeats=options.repeats, unit="ms", note="heat map, lesions, outlines of an image"
+    )
+
+
+def _study(trained: dict[Module, TrainedModule], weights: Path, files: list[Path], options: Options) -> Iterator[Row]:
+    repeats = max(1, options.repeats // 2)
+    yield _study_row("study.cpu", trained, weights, files, "cpu", repeats, Reach(ratio=6))
+    reach = Reach(value=0.25, ratio=8)
+    if torch.cuda.is_available():
+        yield _study_row("study.gpu", trained, weights, files, "cuda", options.repeats, reach)
+    else:
+        yield Row("study.gpu", None, "s", reach=reach, note=NO_CUDA)
+
+
+def _study_row(
+    name: str,
+    trained: dict[Module, TrainedModule],
+    weights: Path,
+    files: list[Path],
+    device: str,
+    repeats: int,
+    reach: Reach,
+) -> Row:
+    analyser = Analyser.load(weights, device=device)
+    policy = eligibility_policy(Eligibility(burned_in_annotation=False), None)
+    networks: dict[Module, nn.Module] = {module: part.network.to(device) for module, part in trained.items()}
+    recipes: dict[Module, Recipe] = {module: part.recipe for module, part in trained.items()}
+    row = timed(
+        name,
+        lambda: analyser.analyse_study(files, policy),
+        lambda: baselines.study(files, networks, recipes, device),
+        repeats=repeats,
+        reach=reach,
+        note="four views, from uncompressed files to findings; the baseline ends at scores",
+    )
+    for network in networks.values():
+        network.to("cpu")
+    return row
