@@ -56,7 +56,13 @@ NATIVE = (
     uid.DeflatedExplicitVRLittleEndian,
 )
 TRANSFER_SYNTAXES = (*NATIVE, uid.RLELossless, *ENCODERS)
-LOSSY = {uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000}
+LOSSY = {
+    uid.JPEGBaseline8Bit: "ISO_10918_1",
+    uid.JPEGExtended12Bit: "ISO_10918_1",
+    uid.JPEGLSNearLossless: "ISO_14495_1",
+    uid.JPEG2000: "ISO_15444_1",
+}
+"""Those that lose detail, with the word for it in Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.1)."""
 
 
 def encoded(ds: Dataset, transfer_syntax: str) -> Dataset:
@@ -83,5 +89,5 @@ def encoded(ds: Dataset, transfer_syntax: str) -> Dataset:
     if transfer_syntax in LOSSY:
         copy.LossyImageCompression = "01"
         copy.LossyImageCompressionRatio = "4"
-        copy.LossyImageCompressionMethod = "ISO_10918_1"
+        copy.LossyImageCompressionMethod = LOSSY[uid.UID(transfer_syntax)]
     return copy
