@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.geometry import Affine
 from inference.windows import Window
 
 HEAT_SCALE = 16
@@ -26,6 +27,14 @@ class ScoredWindows:
     windows: tuple[Window, ...]
     scores: NDArray[np.float32]
     evidence: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """`values` (rows, columns) float16, 0 to 1; `to_stored` carries its pixels (corner at 0) to stored pixels."""
+
+    values: NDArray[np.float16]
+    to_stored: Affine
 
 
 def heat_canvas(scored: ScoredWindows, rows: int, columns: int) -> NDArray[np.float32]:
@@ -66,6 +75,21 @@ def heat_map(canvas: NDArray[np.float32], breast: NDArray[np.bool_]) -> NDArray[
     whole = breast[: rows * HEAT_SCALE, : columns * HEAT_SCALE].astype(np.uint8)
     inside = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA) > 0
     return np.where(inside, 1 / (1 + np.exp(-canvas)), 0).astype(np.float16)
+
+
+def at_stored_size(heat: HeatMap, rows: int, columns: int) -> NDArray[np.float32]:
+    """The heat map resampled, linearly between its pixels' centres, to the stored image's (rows, columns)."""
+    (sx, sy), (ox, oy) = heat.to_stored.scale, heat.to_stored.offset
+    # cv2 counts from pixel centres, our frames from corners: half a pixel on either side
+    to_heat = np.array(
+        [[1 / sx, 0, (0.5 - ox) / sx - 0.5], [0, 1 / sy, (0.5 - oy) / sy - 0.5]],
+        np.float64,
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    values = heat.values.astype(np.float32)
+    return np.asarray(
+        cv2.warpAffine(values, to_heat, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
 
 
 def _clipped(window: Window, shape: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

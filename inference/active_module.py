@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from inference.activation import HEAT_SCALE, heat_canvas, heat_map
+from inference.activation import HEAT_SCALE, HeatMap, heat_canvas, heat_map
 from inference.dense import scan_densely
 from inference.errors import InferenceError, WeightsError
 from inference.geometry import Affine
@@ -18,14 +16,6 @@ from inference.results import Grade, ImageResult, ModelIdentity, Module, ModuleR
 from inference.scorer import Scorer
 from inference.site_calibration import LoadedCalibration
 from inference.weights_file import load_weights
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """`values` (rows, columns) float16, 0 to 1; `to_stored` carries its pixels (corner at 0) to stored pixels."""
-
-    values: NDArray[np.float16]
-    to_stored: Affine
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,18 @@ from inference.preparation import unexpected
 from inference.results import ImageResult, Reason, Status
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Header:
-    """A file's header, or why it could not be read."""
+    """A file's header; `reason` says why it is not used, `dataset` is None where it could not even be read."""
 
     path: Path
     dataset: Dataset | None
     reason: Reason | None = None
+
+    @property
+    def uid(self) -> str:
+        """SOP Instance UID, empty where there is none."""
+        return str(self.dataset.SOPInstanceUID) if self.dataset is not None else ""
 
 
 def read_headers(paths: Sequence[Path], memory: int) -> tuple[Header, ...]:
@@ -30,10 +35,9 @@ def read_headers(paths: Sequence[Path], memory: int) -> tuple[Header, ...]:
     for path in paths:
         header = _read(path, memory)
         if header.dataset is not None:
-            uid = str(header.dataset.SOPInstanceUID)
-            if uid in seen:
+            if header.uid in seen:
                 header = Header(path, header.dataset, _DUPLICATE)
-            seen.add(uid)
+            seen.add(header.uid)
         headers.append(header)
     return tuple(headers)
 
@@ -42,7 +46,7 @@ def blank_result(header: Header, **known: Any) -> ImageResult:
     """The image's result as far as its header tells; `known` is the rest."""
     ds = header.dataset if header.dataset is not None else Dataset()
     return ImageResult(
-        sop_instance_uid=str(ds.get("SOPInstanceUID", "")),
+        sop_instance_uid=header.uid,
         sop_class_uid=str(ds.get("SOPClassUID", "")),
         series_instance_uid=str(ds.get("SeriesInstanceUID", "")),
         file=str(header.path),

@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.active_module import ActiveModule, HeatMap
+from inference.activation import HeatMap, at_stored_size
+from inference.active_module import ActiveModule
 from inference.device import choose_device, use_threads
 from inference.eligibility import EligibilityPolicy, Verdict, judge_study
 from inference.grades import GradedImage, assess, image_grade
 from inference.headers import Header, blank_result, read_headers, unreadable_result
 from inference.linking import Landmarks, link_views
+from inference.orientation import laterality_note
 from inference.preparation import Prepared, prepare, prepare_ahead
 from inference.results import (
     Grade,
@@ -92,20 +93,20 @@ class Analyser:
         Never raises for a bad image. `progress` gets a line after each image.
         """
         headers = read_headers(files, self._memory)
-        usable = [header for header in headers if header.dataset is not None and header.reason is None]
-        verdicts = judge_study([header.dataset for header in usable if header.dataset is not None], policy)
-        eligible = [header for header in usable if self._active and verdicts[_uid(header)].eligible]
+        usable = [header.dataset for header in headers if header.dataset is not None and header.reason is None]
+        verdicts = judge_study(usable, policy)
+        eligible = [header for header in headers if self._active and _is_eligible(header, verdicts)]
         landmarks: dict[str, Landmarks] = {}
-        analysed: dict[Path, ImageResult] = {}
+        analysed: dict[str, ImageResult] = {}
         prepared = prepare_ahead([header.path for header in eligible], self._recipes, self._memory)
         for header, image in zip(eligible, prepared, strict=True):
-            result = self._analyse_image(header, verdicts[_uid(header)], image, on_heat_map)
-            analysed[header.path] = result
+            result = self._analyse_image(header, verdicts[header.uid], image, on_heat_map)
+            analysed[header.uid] = result
             if isinstance(image, Prepared) and image.landmarks:
-                landmarks[_uid(header)] = image.landmarks
+                landmarks[header.uid] = image.landmarks
             if progress:
                 progress(f"{_name(result)}: {result.status.value} ({len(analysed)} of {len(eligible)})")
-        images = [analysed.get(header.path) or _not_analysed(header, verdicts) for header in headers]
+        images = [analysed[h.uid] if h in eligible else _not_analysed(h, verdicts) for h in headers]
         return self._study_result(headers, link_views(images, landmarks), verdicts)
 
     def heat_map_source(self, files: Mapping[str, Path]) -> HeatMapSource:
@@ -123,6 +124,8 @@ class Analyser:
         )
         if isinstance(image, Reason):
             return blank.model_copy(update={"reason": image})
+        if header.dataset is not None and (note := laterality_note(header.dataset, image.breast)):
+            blank = blank.model_copy(update={"notes": (*blank.notes, note)})
         results = []
         for module in Module:
             if module not in self._active:
@@ -164,23 +167,8 @@ class Analyser:
         return at_stored_size(heat, image.rows, image.columns) if heat else None
 
 
-def at_stored_size(heat: HeatMap, rows: int, columns: int) -> NDArray[np.float32]:
-    """The heat map resampled, linearly between its pixels' centres, to the stored image's (rows, columns)."""
-    (sx, sy), (ox, oy) = heat.to_stored.scale, heat.to_stored.offset
-    # cv2 counts from pixel centres, our frames from corners: half a pixel on either side
-    to_heat = np.array(
-        [[1 / sx, 0, (0.5 - ox) / sx - 0.5], [0, 1 / sy, (0.5 - oy) / sy - 0.5]],
-        np.float64,
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    values = heat.values.astype(np.float32)
-    return np.asarray(
-        cv2.warpAffine(values, to_heat, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
-    )
-
-
-def _uid(header: Header) -> str:
-    return str(header.dataset.SOPInstanceUID) if header.dataset is not None else ""
+def _is_eligible(header: Header, verdicts: Mapping[str, Verdict]) -> bool:
+    return header.reason is None and verdicts[header.uid].eligible
 
 
 def _name(image: ImageResult) -> str:
@@ -188,9 +176,9 @@ def _name(image: ImageResult) -> str:
 
 
 def _not_analysed(header: Header, verdicts: Mapping[str, Verdict]) -> ImageResult:
-    if header.dataset is None or header.reason is not None:
+    if header.reason is not None:
         return unreadable_result(header)
-    verdict = verdicts[_uid(header)]
+    verdict = verdicts[header.uid]
     return blank_result(
         header,
         status=Status.EXCLUDED,

@@ -6,6 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from inference.errors import InferenceError
 from inference.linking import Landmarks, find_landmarks
 from inference.normalise import Normalised, normalise
@@ -29,6 +32,11 @@ class Prepared:
 
     inputs: Mapping[Module, ModuleInput]
     landmarks: Landmarks | None
+
+    @property
+    def breast(self) -> NDArray[np.bool_]:
+        """Which normalised pixels are breast."""
+        return next(iter(self.inputs.values())).normalised.breast
 
 
 def prepare(path: Path, recipes: Mapping[Module, Recipe], memory: int) -> Prepared:

@@ -35,8 +35,8 @@ def brightness_score(grey: float) -> float:
 
 
 def small_recipe(module: Module, **changes: object) -> Recipe:
-    """The paper's rules at a quarter of its size: height 1024, windows 200 and 100, network input 96."""
-    windows: NoduleWindows | MicrocalcificationWindows = NoduleWindows(window=200, stride=20, separation=62)
+    """The paper's rules at a quarter of its size, in 4 parts: height 1024, windows 200 and 100, network input 96."""
+    windows: NoduleWindows | MicrocalcificationWindows = NoduleWindows(window=200, stride=20, separation=62, grid=2)
     if module is Module.MICROCALCIFICATION:
         windows = MicrocalcificationWindows(window=100, stride=50)
     recipe = Recipe(
