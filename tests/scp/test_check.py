@@ -1,0 +1,71 @@
+"""`mammonode init` and `mammonode check`, as an operator runs them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from phantoms.weights import write_weights
+from typer.testing import CliRunner
+
+from scp.cli import app
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAMMONODE_ANALYSIS__WEIGHTS", str(write_weights(tmp_path / "weights")))
+    monkeypatch.setenv("MAMMONODE_LISTENER__PORT", "21112")
+    return CliRunner()
+
+
+def test_what_init_writes_check_accepts(run: CliRunner) -> None:
+    assert run.invoke(app, ["init"]).exit_code == 0
+    done = run.invoke(app, ["check", "--json"])
+    answer = json.loads(done.stdout)
+    outcomes = {item["name"]: item["outcome"] for item in answer["checks"]}
+    # nobody listens at the example's destination: results would wait, which is no reason not to start
+    assert outcomes.pop("destination pacs") == "warning"
+    assert outcomes.pop("callers") == "warning"
+    assert outcomes.pop("disk") in {"ok", "warning"}
+    assert set(outcomes.values()) == {"ok"}
+    assert (answer["ok"], done.exit_code) == (True, 0)
+
+
+def test_init_leaves_a_file_that_exists(run: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "mammonode.toml").write_text("# mine")
+    done = run.invoke(app, ["init"])
+    assert done.exit_code == 1
+    assert "left as it is" in done.stderr
+    assert (tmp_path / "mammonode.toml").read_text() == "# mine"
+
+
+def test_bad_settings_are_listed_and_end_with_2(run: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "mammonode.toml").write_text("[listener]\nport = 0\ncolour = 1\n")
+    done = run.invoke(app, ["check"], env={"MAMMONODE_LISTENER__PORT": "0"})
+    assert done.exit_code == 2
+    assert "listener.colour" in done.stderr
+    assert "listener.port" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_fails_with_a_remedy(run: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file, no folder")
+    done = run.invoke(app, ["check", "--json"], env={"MAMMONODE_NODE__FOLDER": str(tmp_path / "taken" / "x")})
+    answer = json.loads(done.stdout)
+    folder = next(item for item in answer["checks"] if item["name"] == "folder")
+    assert (folder["outcome"], answer["ok"], done.exit_code) == ("failed", False, 1)
+    assert "node.folder" in folder["remedy"]
+
+
+def test_damaged_weights_fail_with_a_remedy(run: CliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "weights" / "nodule.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    done = run.invoke(app, ["check", "--json"])
+    networks = next(item for item in json.loads(done.stdout)["checks"] if item["name"] == "networks")
+    assert (networks["outcome"], done.exit_code) == ("failed", 1)
+    assert networks["remedy"]
+
+
+def test_nobody_may_send_is_a_failure(run: CliRunner) -> None:
+    done = run.invoke(app, ["check", "--json"], env={"MAMMONODE_LISTENER__OPEN_ON_LOOPBACK": "false"})
+    callers = next(item for item in json.loads(done.stdout)["checks"] if item["name"] == "callers")
+    assert (callers["outcome"], done.exit_code) == ("failed", 1)
