@@ -16,7 +16,6 @@ from typing import Any
 from faults.cluster import Cluster
 from faults.reckoning import Line, Reckoning, reckon
 from faults.sender import Sender
-
 from peers.orthanc import free_port, wait_for
 from peers.running_node import RunningNode
 

@@ -1,0 +1,97 @@
+"""What an operator sees and does."""
+
+import json
+import stat
+from pathlib import Path
+
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import Verification
+
+from peers.bench import Bench, settings_for
+from phantoms.mammogram import four_views
+from scp import operations
+
+PACS = {"name": "pacs", "host": "127.0.0.1", "port": 1}
+
+
+def _failed(folder: Path) -> tuple[Bench, str]:
+    bench = Bench(settings_for(folder, [PACS], delivery={"refusal_retries": 0}))
+    study = bench.receive(four_views(rows=256, columns=192))
+    revision = bench.run(study)
+    revision.write_receipt("pacs", revision.receipt("pacs").model_copy(update={"state": "failed", "attempts": 3}))
+    bench.deliver(study, "pacs")
+    return bench, study
+
+
+def test_status_lists_studies_and_destinations(tmp_path: Path) -> None:
+    bench, study = _failed(tmp_path)
+    answer = operations.status(bench.settings)
+    assert json.dumps(answer)
+    assert [row["study_instance_uid"] for row in answer["studies"]] == [study]
+    assert answer["counts"] == {answer["studies"][0]["state"]: 1}
+    assert answer["destinations"][0]["name"] == "pacs"
+    (row,) = operations.status(bench.settings, study=study)["studies"]
+    assert len(row["images"]) == 4
+    assert [item["destination"] for item in row["deliveries"]] == ["pacs"]
+    assert (Path(row["result_folder"]) / "result.json").is_file()
+    assert operations.status(bench.settings, study="1.2.3")["studies"] == []
+
+
+def test_retry_takes_a_failed_delivery_up_again(tmp_path: Path) -> None:
+    bench, study = _failed(tmp_path)
+    old = bench.row(study).generation
+    assert operations.retry(bench.settings, study)["ok"]
+    assert study in bench.receiver.claim("test")
+    assert bench.row(study).generation > old
+    digest = bench.row(study).digest
+    assert digest is not None
+    # the old chain of attempts ends, the new one works
+    assert bench.work.deliver(study, digest, "pacs", old) is None
+    assert bench.deliver(study, "pacs") is not None
+
+
+def test_cancel_stops_and_retry_revives(tmp_path: Path) -> None:
+    bench = Bench(settings_for(tmp_path, [PACS]))
+    study = bench.receive(four_views(rows=256, columns=192))
+    digest = bench.settle(study)
+    assert digest is not None
+    assert operations.cancel(bench.settings, study)["ok"]
+    assert not bench.work.analyse(study, digest)
+    assert bench.settle(study) is None
+    assert bench.row(study).state == "cancelled"
+    assert operations.retry(bench.settings, study)["ok"]
+    bench.run(study)
+    assert bench.row(study).state == "delivering"
+
+
+def test_a_result_can_be_sent_again(tmp_path: Path) -> None:
+    bench, study = _failed(tmp_path)
+    assert operations.send(bench.settings, study, "pacs")["ok"]
+    assert [row.state for row in bench.journal.deliveries(study)] == ["waiting"]
+    assert not operations.send(bench.settings, "1.2.3", "pacs")["ok"]
+    assert not operations.send(bench.settings, study, "nowhere")["ok"]
+
+
+def test_an_unknown_study_or_destination_is_said(tmp_path: Path) -> None:
+    bench, study = _failed(tmp_path)
+    assert not operations.retry(bench.settings, "1.2.3")["ok"]
+    assert "pacs" in operations.retry(bench.settings, study, "nowhere")["message"]
+    assert not operations.cancel(bench.settings, "1.2.3")["ok"]
+    assert not operations.echo(bench.settings, "nowhere")["ok"]
+
+
+def test_echo(tmp_path: Path) -> None:
+    ae = AE(ae_title="PACS")
+    ae.add_supported_context(Verification)
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_ECHO, lambda _event: 0)])
+    try:
+        table = {"name": "pacs", "host": "127.0.0.1", "port": server.server_address[1]}
+        assert operations.echo(settings_for(tmp_path, [table]), "pacs") == {"ok": True, "message": "pacs answers."}
+    finally:
+        server.shutdown()
+
+
+def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
+    bench, study = _failed(tmp_path)
+    for path in (bench.settings.node.folder / "results" / study).rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
