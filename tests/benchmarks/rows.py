@@ -119,7 +119,7 @@ def timed(
     reach: Reach | None = None,
     note: str = "",
 ) -> Row:
-    """A row from two pieces of work, each run once before to warm it up if it is repeated; `amount` is what one run does.
+    """A row from two pieces of work, warmed up by one run if they are repeated; `amount` is what one run does.
 
     A rate is amount over time; a time is per piece of the amount.
     """
