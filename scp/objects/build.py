@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pydicom import Dataset
 
-from inference.results import ImageResult, Module, StudyResult
+from inference.results import ImageResult, Module, Reason, StudyResult
 from scp.objects.cad_sr import cad_sr
 from scp.objects.identity import content_digest
 from scp.objects.inputs import HeatMaps, Inputs, InvalidObjectError, ObjectOptions, Pictures, ResultObject, Revision
@@ -41,10 +41,25 @@ def build(
     for kind, builder in BUILDERS.items():
         if kind not in options.kinds:
             continue
-        for suffix, ds in builder(inputs):
+        try:
+            made = list(builder(inputs))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _not_built(kind, error) from error
+        for suffix, ds in made:
             check(kind, ds, inputs)
             objects.append(ResultObject(kind, ds, f"{kind}{suffix}.dcm"))
     return tuple(objects)
+
+
+def _not_built(kind: str, error: Exception) -> InvalidObjectError:
+    """What a header that nobody foresaw leads to: the study fails with a reason, and the node goes on."""
+    return InvalidObjectError(
+        Reason(
+            code="object-not-built",
+            text=f"The {kind} object could not be made from the images' headers ({type(error).__name__}).",
+            remedy="The findings are kept. Report this to the maintainers, then analyse the study again.",
+        )
+    )
 
 
 def _cad_sr(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:

@@ -31,13 +31,19 @@ class Code(NamedTuple):
     version: str | None = None
 
     @classmethod
-    def of(cls, item: Dataset) -> "Code":
-        """The code an item of a source's code sequence holds; a meaning that is too long is cut."""
-        value = item.get("CodeValue") or item.get("LongCodeValue") or item.get("URNCodeValue")
-        meaning = str(item.get("CodeMeaning") or value)[:LONGEST_MEANING]
-        return cls(
-            str(value), str(item.get("CodingSchemeDesignator") or ""), meaning, item.get("CodingSchemeVersion")
-        )
+    def of(cls, sequence: Iterable[Dataset] | None) -> "Code | None":
+        """The first code of a source's code sequence; None where that holds no whole code.
+
+        A meaning too long for us is cut; one that our character set may lack gives way to the value.
+        """
+        item = next(iter(sequence or ()), Dataset())
+        value = str(item.get("CodeValue") or item.get("LongCodeValue") or "")
+        scheme = str(item.get("CodingSchemeDesignator") or "")
+        if not value or not scheme:
+            return None
+        meaning = str(item.get("CodeMeaning") or value)
+        version = item.get("CodingSchemeVersion")
+        return cls(value, scheme, (meaning if meaning.isascii() else value)[:LONGEST_MEANING], version)
 
     def dataset(self) -> Dataset:
         """The item of a code sequence."""

@@ -89,7 +89,7 @@ def patient_and_study(inputs: Inputs) -> Dataset:
             ds[keyword] = deepcopy(source[keyword])
     ds.decode()
     if not (declared and _our_words(inputs).isascii()):
-        plain = not declared and ds.to_json(suppress_invalid_tags=True).isascii() and _our_words(inputs).isascii()
+        plain = not declared and str(ds).isascii() and _our_words(inputs).isascii()
         ds.SpecificCharacterSet = "ISO_IR 100" if plain else "ISO_IR 192"
     for keyword in NEVER_ABSENT:
         if keyword not in ds:
@@ -111,7 +111,11 @@ def referenced_requests(inputs: Inputs) -> Sequence:
         item = Dataset()
         item.StudyInstanceUID = source.StudyInstanceUID
         item.ReferencedStudySequence = Sequence()
-        item.AccessionNumber = attributes.get("AccessionNumber") or source.get("AccessionNumber")
+        named = attributes if attributes.get("AccessionNumber") else source
+        if "AccessionNumber" in named:
+            item["AccessionNumber"] = deepcopy(named["AccessionNumber"])
+        else:
+            item.AccessionNumber = None
         item.PlacerOrderNumberImagingServiceRequest = attributes.get("PlacerOrderNumberImagingServiceRequest")
         item.FillerOrderNumberImagingServiceRequest = attributes.get("FillerOrderNumberImagingServiceRequest")
         for keyword in _REQUEST:
@@ -146,6 +150,14 @@ def series_references(inputs: Inputs, images: tuple[ImageResult, ...]) -> Sequen
         item.ReferencedInstanceSequence = Sequence(instances)
         items.append(item)
     return Sequence(items)
+
+
+def patient_orientation(source: Dataset) -> list[str]:
+    """The two directions of rows and columns, or nothing: some sources put a view's name there."""
+    directions = source.get("PatientOrientation")
+    if not directions or isinstance(directions, str) or len(directions) != 2 or not all(directions):
+        return []
+    return [str(direction) for direction in directions]
 
 
 def sop_reference(source: Dataset) -> Dataset:

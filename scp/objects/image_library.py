@@ -7,7 +7,8 @@ written only where the source has it.
 import math
 from typing import NamedTuple
 
-from pydicom import Dataset
+from pydicom import Dataset, config
+from pydicom.valuerep import validate_value
 
 from inference.results import ImageResult
 from scp.objects import codes
@@ -25,6 +26,7 @@ from scp.objects.content_tree import (
     text,
     time,
 )
+from scp.objects.context import patient_orientation
 from scp.objects.inputs import Inputs
 
 IMAGE_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
@@ -85,22 +87,23 @@ def report_library(inputs: Inputs) -> Library:
 
 def _view(result: ImageResult, source: Dataset) -> Item | None:
     """The view as the source codes it, else from its name."""
-    coded = source.get("ViewCodeSequence")
-    if not coded:
-        known = VIEWS.get(result.view or "")
-        return code(HAS_ACQ_CONTEXT, codes.IMAGE_VIEW, known) if known else None
-    item = code(HAS_ACQ_CONTEXT, codes.IMAGE_VIEW, Code.of(coded[0]))
-    for modifier in coded[0].get("ViewModifierCodeSequence") or []:
-        item.add(code(HAS_CONCEPT_MOD, codes.IMAGE_VIEW_MODIFIER, Code.of(modifier)))
+    sequence = source.get("ViewCodeSequence")
+    coded = Code.of(sequence)
+    view = coded or VIEWS.get(result.view or "")
+    if view is None:
+        return None
+    item = code(HAS_ACQ_CONTEXT, codes.IMAGE_VIEW, view)
+    for modifier in (sequence[0].get("ViewModifierCodeSequence") or []) if coded else []:
+        modifying = Code.of([modifier])
+        if modifying:
+            item.add(code(HAS_CONCEPT_MOD, codes.IMAGE_VIEW_MODIFIER, modifying))
     return item
 
 
 def _orientation(source: Dataset) -> list[Item]:
-    directions = source.get("PatientOrientation")
-    if not directions or isinstance(directions, str) or len(directions) != 2 or not all(directions):
-        return []
     names = (codes.PATIENT_ORIENTATION_ROW, codes.PATIENT_ORIENTATION_COLUMN)
-    return [text(HAS_ACQ_CONTEXT, name, str(value)) for name, value in zip(names, directions, strict=True)]
+    directions = patient_orientation(source)
+    return [text(HAS_ACQ_CONTEXT, name, value) for name, value in zip(names, directions, strict=False)]
 
 
 def _dates(source: Dataset) -> list[Item]:
@@ -111,23 +114,33 @@ def _dates(source: Dataset) -> list[Item]:
         (date, codes.CONTENT_DATE, "ContentDate"),
         (time, codes.CONTENT_TIME, "ContentTime"),
     ):
-        if source.get(keyword):
-            items.append(make(HAS_ACQ_CONTEXT, name, str(source.get(keyword))))
+        value = str(source.get(keyword) or "")
+        if value and _valid(source[keyword].VR, value):
+            items.append(make(HAS_ACQ_CONTEXT, name, value))
     return items
 
 
 def _spacing(source: Dataset, per_millimeter: float, unit: Code) -> list[Item]:
     """At the detector (the definition of 111026 and 111066), never corrected for magnification."""
-    spacing = source.get("ImagerPixelSpacing")
-    if not spacing or isinstance(spacing, float) or len(spacing) != 2:
+    try:
+        row, column = (float(value) * per_millimeter for value in source.get("ImagerPixelSpacing") or ())
+    except (TypeError, ValueError):  # one value, three, or no numbers
         return []
-    row, column = (float(value) * per_millimeter for value in spacing)
     if not all(math.isfinite(value) and value > 0 for value in (row, column)):
         return []
     return [
         num(HAS_ACQ_CONTEXT, codes.HORIZONTAL_SPACING, round(column, 6), unit),
         num(HAS_ACQ_CONTEXT, codes.VERTICAL_SPACING, round(row, 6), unit),
     ]
+
+
+def _valid(vr: str, value: str) -> bool:
+    """Whether a source's date or time may be said again."""
+    try:
+        validate_value(vr, value, config.RAISE)
+    except ValueError:
+        return False
+    return True
 
 
 def _size(source: Dataset) -> list[Item]:

@@ -42,7 +42,8 @@ def _draw_lesion(draw: ImageDraw.ImageDraw, finding: Finding, scale: float, widt
     color = COLORS[finding.module]
     outline = [(x * scale, y * scale) for x, y in (*finding.outline, finding.outline[0])]
     draw.line(outline, fill=color, width=2)
-    font = text_font(14)
+    font = text_font(18)
     words = codes.label(finding)
     left = min(max(finding.box[0] * scale, 0), max(width - draw.textlength(words, font), 0))
-    draw.text((left, max(finding.box[1] * scale - 18, 0)), words, fill=color, font=font)
+    top = max(finding.box[1] * scale - 24, 0)
+    draw.text((left, top), words, fill=color, font=font, stroke_width=2, stroke_fill=(0, 0, 0))

@@ -3,6 +3,7 @@
 import html
 import math
 import re
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def pdf_pages(inputs: Inputs) -> bytes:
     return buffer.getvalue()
 
 
+@cache
 def _register_fonts() -> None:
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     pdfmetrics.registerFont(TTFont(_FONT, folder / "DejaVuSans.ttf"))

@@ -22,7 +22,7 @@ def presentation_state(inputs: Inputs, image: ImageResult) -> Dataset:
     ds = new_object(inputs, "gsps", GrayscaleSoftcopyPresentationStateStorage, "PR", "marks", image)
     ds.PresentationCreationDate, ds.PresentationCreationTime = ds.ContentDate, ds.ContentTime
     del ds.ContentDate, ds.ContentTime
-    ds.Laterality = source.get("ImageLaterality") or source.get("Laterality")
+    ds.Laterality = image.laterality
     ds.ContentLabel, ds.ContentCreatorName = "MAMMONODE", "MAMMONODE^Device"
     ds.ContentDescription = codes.RESEARCH_USE
     series = Dataset()

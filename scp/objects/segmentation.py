@@ -18,7 +18,7 @@ from pydicom.uid import RLELossless, SegmentationStorage
 from inference.results import Finding, ImageResult, Module
 from scp.objects import codes, segments
 from scp.objects.composite import new_object
-from scp.objects.context import series_references, sop_reference
+from scp.objects.context import patient_orientation, series_references, sop_reference
 from scp.objects.identity import LABEL_MAP_SEGMENTATION_STORAGE, uid_from
 from scp.objects.inputs import Inputs
 from scp.objects.raster import draw_finding
@@ -64,7 +64,7 @@ def _segmentation(inputs: Inputs, image: ImageResult, kind: str, sop_class_uid: 
     source = inputs.source(image)
     ds = new_object(inputs, kind, sop_class_uid, "SEG", description, image, own_series=True)
     ds.ImageType = ["DERIVED", "PRIMARY"]
-    ds.PatientOrientation = source.get("PatientOrientation")
+    ds.PatientOrientation = patient_orientation(source)
     ds.LossyImageCompression = "00"
     ds.Rows, ds.Columns, ds.SamplesPerPixel = source.Rows, source.Columns, 1
     ds.PhotometricInterpretation, ds.PixelRepresentation = "MONOCHROME2", 0

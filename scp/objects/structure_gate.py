@@ -4,6 +4,7 @@ It asks for what the object's own rules ask for, and knows nothing of how the ob
 """
 
 import re
+import struct
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -13,6 +14,7 @@ from pydicom.valuerep import validate_value
 from inference.results import Reason
 from scp.objects.codes import GRADE_SCHEME
 from scp.objects.content_tree import LONGEST_CODE_VALUE, LONGEST_MEANING
+from scp.objects.context import COPIED, NEVER_ABSENT
 from scp.objects.image_rules import image_problems
 from scp.objects.inputs import Inputs, InvalidObjectError
 from scp.objects.sr_rules import sr_problems
@@ -32,17 +34,6 @@ _NEVER_EMPTY = (
     "SoftwareVersions",
     "DeviceUID",
     "ContributingEquipmentSequence",
-)
-_NEVER_ABSENT = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
 )
 _SR = (
     "CompletionFlag",
@@ -123,7 +114,7 @@ def _missing(kind: str, ds: Dataset) -> Iterator[str]:
     for keyword in (*_NEVER_EMPTY, *_NEVER_EMPTY_OF[kind]):
         if keyword not in ds or ds[keyword].is_empty:
             yield f"{keyword} has no value"
-    for keyword in _NEVER_ABSENT:
+    for keyword in NEVER_ABSENT:
         if keyword not in ds:
             yield f"{keyword} is absent"
 
@@ -131,7 +122,7 @@ def _missing(kind: str, ds: Dataset) -> Iterator[str]:
 def _values(ds: Dataset) -> Iterator[str]:
     """UID grammar, lengths and characters of values, coded entries, the private scheme's identification."""
     schemes = set()
-    for item in _items(ds):
+    for item in _items(_ours(ds)):
         for element in item:
             if element.VR == "UI":
                 yield from _bad_uids(element.keyword, element.value)
@@ -144,6 +135,11 @@ def _values(ds: Dataset) -> Iterator[str]:
     identified = {entry.CodingSchemeDesignator for entry in ds.get("CodingSchemeIdentificationSequence") or []}
     if GRADE_SCHEME in schemes - identified:
         yield f"coding scheme {GRADE_SCHEME} is not identified"
+
+
+def _ours(ds: Dataset) -> Dataset:
+    """Without what was copied: a source's overlong accession number is the source's, and must still match."""
+    return Dataset({element.tag: element for element in ds if element.keyword not in COPIED or element.VR == "UI"})
 
 
 def _items(ds: Dataset) -> Iterator[Dataset]:
@@ -203,5 +199,5 @@ def _unwritable(ds: Dataset) -> Iterator[str]:
     bare.file_meta, bare.preamble = ds.file_meta, ds.preamble
     try:
         dcmwrite(BytesIO(), bare, enforce_file_format=True)
-    except (AttributeError, TypeError, ValueError, KeyError, OverflowError) as error:
+    except (AttributeError, TypeError, ValueError, KeyError, OverflowError, struct.error) as error:
         yield f"it cannot be encoded ({type(error).__name__})"

@@ -67,8 +67,8 @@ def _observer(inputs: Inputs) -> list[Item]:
 
 def _procedure(inputs: Inputs) -> Item:
     """The procedure the source names, else plain mammography."""
-    coded = inputs.first.get("ProcedureCodeSequence")
-    return code(HAS_CONCEPT_MOD, PROCEDURE_REPORTED, Code.of(coded[0]) if coded else MAMMOGRAPHY)
+    coded = Code.of(inputs.first.get("ProcedureCodeSequence"))
+    return code(HAS_CONCEPT_MOD, PROCEDURE_REPORTED, coded or MAMMOGRAPHY)
 
 
 def _evaluations(inputs: Inputs) -> Item:

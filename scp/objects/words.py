@@ -38,9 +38,9 @@ def image_name(image: ImageResult) -> str:
 
 
 def negative_allowed(result: StudyResult, image: ImageResult) -> bool:
-    """Whether 'grade 1' may be said of an image: only where it may be said of its breast."""
+    """Whether 'grade 1' may be said of an image: only where it is said of its whole breast."""
     breast = result.breasts.get(image.laterality) if image.laterality else None
-    return breast is not None and breast.withheld is None and breast.grade is not None
+    return breast is not None and breast.grade == 1
 
 
 def model_words(model: ModelIdentity) -> str:
