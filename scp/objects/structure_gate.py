@@ -4,7 +4,6 @@ It asks for what the object's own rules ask for, and knows nothing of how the ob
 """
 
 import re
-import struct
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -139,7 +138,8 @@ def _values(ds: Dataset) -> Iterator[str]:
 
 def _ours(ds: Dataset) -> Dataset:
     """Without what was copied: a source's overlong accession number is the source's, and must still match."""
-    return Dataset({element.tag: element for element in ds if element.keyword not in COPIED or element.VR == "UI"})
+    copied = {*COPIED, "ReferencedRequestSequence"}
+    return Dataset({element.tag: element for element in ds if element.keyword not in copied or element.VR == "UI"})
 
 
 def _items(ds: Dataset) -> Iterator[Dataset]:
@@ -199,5 +199,5 @@ def _unwritable(ds: Dataset) -> Iterator[str]:
     bare.file_meta, bare.preamble = ds.file_meta, ds.preamble
     try:
         dcmwrite(BytesIO(), bare, enforce_file_format=True)
-    except (AttributeError, TypeError, ValueError, KeyError, OverflowError, struct.error) as error:
+    except (AttributeError, TypeError, ValueError, KeyError, OSError) as error:
         yield f"it cannot be encoded ({type(error).__name__})"
