@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from phantoms.mammogram import mammogram, write_study
-from phantoms.weights import write_weights
 from typer.testing import CliRunner
 
 from inference.results import Module
+from phantoms.mammogram import mammogram, write_study
+from phantoms.weights import write_weights
 from scp.cli import app
 
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from phantoms.weights import write_weights
 from typer.testing import CliRunner
 
+from phantoms.weights import write_weights
 from scp.cli import app
 
 
