@@ -9,7 +9,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.operation import Node
 
-QUIET = {
+QUIETER = {
     # its errors print the values of elements, its own words for a peer's mistakes are said once by scp.server
     "pydicom": logging.CRITICAL,
     "pynetdicom": logging.CRITICAL,
@@ -36,6 +36,8 @@ def configure(node: Node, role: str) -> None:
     if node.log_format == "json":
         renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     handler = logging.StreamHandler(sys.stderr)
+    # not their loggers' levels, as pydicom sets its own when it is imported
+    handler.addFilter(lambda record: record.levelno >= QUIETER.get(record.name.partition(".")[0], 0))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -45,8 +47,6 @@ def configure(node: Node, role: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(node.log_level.upper())
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(level)
     # pydicom warns with the value it dislikes, which may be a patient's name
     warnings.filterwarnings("ignore", module=r"pydicom\..*")
     structlog.configure(

@@ -17,6 +17,7 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import P_DATA
 
 from scp.incoming import IncomingFile
@@ -86,6 +87,9 @@ class PeerDUL(DULServiceProvider):
         """As upstream; at its end the association is told, and a half-received file removed."""
         try:
             super().run_reactor()
+        except InvalidEventError as error:
+            # as when nonsense follows a release that is being answered: the association ends here, too
+            log.warning("connection given up", reason=str(error), address=self._peer.address)
         finally:
             self._peer.messages.discard()
             self.to_user_queue.put(None)

@@ -16,6 +16,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGExtended12Bit
 from pynetdicom import evt
+from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import build_context
 
@@ -95,6 +96,8 @@ def _drive(server: StorageServer, accepted: socket.socket, address: tuple[str, i
                 return
             _turn(peer)
         raise AssertionError("the association does not end")
+    except InvalidEventError:  # ends the association, see scp.messages
+        return
     finally:
         peer.messages.discard()
         peer.connection.close()

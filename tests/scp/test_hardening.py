@@ -199,6 +199,7 @@ NONSENSE = {
     "context that was not proposed": store_command("1.2.3").replace(b"\x01\x03", b"\x63\x03", 1),
     "A-ASSOCIATE-AC": b"\x02" + associate_rq()[1:],
     "second A-ASSOCIATE-RQ": associate_rq(),
+    "nonsense behind a release": RELEASE_RQ + b"\x63" + bytes(9),
     "A-RELEASE-RP": b"\x06\x00\x00\x00\x00\x04\x00\x00\x00\x00",
 }
 

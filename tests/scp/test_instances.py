@@ -60,7 +60,7 @@ def test_elements_behind_the_pixel_data_are_visited(read):
         read(PLAIN + padding[:-1])
 
 
-BOUNDARIES = {len(bytes_of(IMAGE[: tag + 1])) for tag in IMAGE.keys() if tag >= Tag("SeriesInstanceUID")}
+BOUNDARIES = {len(bytes_of(IMAGE[: element.tag + 1])) for element in IMAGE if element.tag >= Tag("SeriesInstanceUID")}
 """Where a cut leaves a data set that is whole, only shorter, with all its UIDs."""
 
 
