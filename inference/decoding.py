@@ -48,7 +48,8 @@ _DECODERS: dict[str, Callable[[bytes], Any]] = {
     "jpeg-lossless": imagecodecs.jpeg8_decode,
     "jpeg-ls": imagecodecs.jpegls_decode,
     "jpeg-2000": imagecodecs.jpeg2k_decode,
-    "htj2k": imagecodecs.htj2k_decode,
+    # OpenJPEG too: imagecodecs' OpenJPH prints what is wrong with a damaged frame and returns half an image
+    "htj2k": imagecodecs.jpeg2k_decode,
 }
 TRANSFER_SYNTAXES = frozenset({*_BYTE_ORDER, *_KINDS, uid.RLELossless})
 

@@ -106,6 +106,12 @@ class Case:
         return self.facts.view not in (None, *STANDARD_VIEWS) or bool(self.facts.modifiers - {"implant displaced"})
 
     @property
+    def whole_view(self) -> bool:
+        """It stands for its view alone, or as one part of a mosaic whose other parts the study holds."""
+        parts = (other for other in self.study if other.sop_instance != self.facts.sop_instance)
+        return not self.facts.partial or any(self.facts.shows_the_same_as(other) for other in parts)
+
+    @property
     def has_presentation_twin(self) -> bool:
         """The study holds the For Presentation image of this For Processing one."""
         return any(
@@ -282,12 +288,12 @@ NOTES: tuple[Rule, ...] = (
 def _judge(case: Case) -> Verdict:
     facts = case.facts
     reason = next((reason for holds, reason in EXCLUSIONS if holds(case)), None)
-    whole = facts.view in STANDARD_VIEWS and not facts.modifiers and not facts.synthesised
+    plain = facts.view in STANDARD_VIEWS and not facts.modifiers and not facts.synthesised
     return Verdict(
         eligible=reason is None,
         reason=reason,
         notes=() if reason else tuple(note for holds, note in NOTES if holds(case)),
         laterality=facts.laterality,
         view=facts.view,
-        standard=reason is None and facts.laterality is not None and whole,
+        standard=reason is None and facts.laterality is not None and plain and case.whole_view,
     )

@@ -5,10 +5,20 @@ import struct
 from datetime import date, datetime
 
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 
-_UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError, AttributeError, struct.error)
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    NotImplementedError,
+    AttributeError,
+    struct.error,
+    BytesLengthException,
+)
 """What pydicom raises for one damaged element, on access."""
 
 

@@ -1,6 +1,5 @@
 """An instance's pixels as every later step wants them: 256 grey levels, MONOCHROME2, checked."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydicom.dataset import Dataset
 from inference.decoding import Words, stored_words
 from inference.errors import UnreadablePixelsError
 from inference.grey import full_range_shades, grey_table, padding_values, stored_values, word_counts
+from inference.header import values
 from inference.instance import read_instance
 from inference.results import Reason
 
@@ -157,10 +157,9 @@ def _spacing(ds: Dataset, keyword: str) -> tuple[float, float] | None:
 def _numbers(ds: Dataset, keyword: str, count: int) -> list[float] | None:
     """The `count` values of a decimal string if all are finite and positive."""
     try:
-        value = ds.get(keyword)
-        numbers = [float(item) for item in (value if isinstance(value, Sequence) else [value])]
-    except (TypeError, ValueError):
-        # absent, empty or no number: the spacing is unknown, which is an answer
+        numbers = [float(text) for text in values(ds, keyword)]
+    except ValueError:
+        # no number: the spacing is unknown, which is an answer
         return None
     usable = len(numbers) == count and all(isfinite(number) and number > 0 for number in numbers)
     return numbers if usable else None

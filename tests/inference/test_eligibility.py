@@ -132,14 +132,18 @@ def test_analysed_with_a_note_and_never_part_of_complete(note, make):
     assert not verdict.standard
 
 
-@pytest.mark.parametrize(
-    ("note", "keywords"),
-    [("partial-view", {"PartialView": "YES"}), ("burned-in-annotation", {"BurnedInAnnotation": "YES"})],
-)
-def test_analysed_with_a_note_as_a_standard_view(note, keywords):
-    verdict = judge(image(**keywords))
-    assert [said.code for said in verdict.notes] == [note]
+def test_burned_in_annotation_is_noted():
+    verdict = judge(image(BurnedInAnnotation="YES"))
+    assert [said.code for said in verdict.notes] == ["burned-in-annotation"]
     assert verdict.standard
+
+
+def test_a_part_of_the_breast_is_analysed_but_stands_for_its_view_only_with_the_other_parts():
+    part = image(PartialView="YES")
+    alone, in_mosaic = judge(part), judge(part, beside=[image(PartialView="YES")])
+    assert [said.code for said in alone.notes] == [said.code for said in in_mosaic.notes] == ["partial-view"]
+    assert (alone.standard, in_mosaic.standard) == (False, True)
+    assert not judge(part, beside=[image("L", PartialView="YES")]).standard
 
 
 def test_burned_in_annotation_can_be_excluded():
