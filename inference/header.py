@@ -16,6 +16,9 @@ _UNREADABLE = (
     LookupError,
     NotImplementedError,
     AttributeError,
+    OSError,
+    EOFError,
+    RecursionError,
     struct.error,
     BytesLengthException,
 )

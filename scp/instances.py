@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator
@@ -73,6 +74,7 @@ def read_header(path: Path, offset: int, transfer_syntax_uid: str) -> Dataset:
         header.set_original_encoding(syntax.is_implicit_VR, syntax.is_little_endian)
         for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
             checked_uid(header, keyword)
+        _visit_sequences(header)
     except RefusedInstanceError:
         raise
     except Exception as error:
@@ -85,6 +87,16 @@ def check_command(header: Dataset, sop_class_uid: str, sop_instance_uid: str) ->
     """Raises RefusedInstanceError 0xA900: the data set is another instance than the command says (PS3.4 B.2.3)."""
     if (header.SOPClassUID, header.SOPInstanceUID) != (sop_class_uid, sop_instance_uid):
         raise RefusedInstanceError(MISMATCH, "SOP Class or Instance UID differs from the command's")
+
+
+def _visit_sequences(ds: Dataset) -> None:
+    """Sequences are read when they are asked for: ask now, so that a damaged one is refused at the door."""
+    for tag in list(ds.keys()):
+        element = ds.get_item(tag)
+        vr = element.VR if element is not None else None
+        if vr == "SQ" or (vr in (None, "UN") and dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"):
+            for item in ds[tag].value:
+                _visit_sequences(item)
 
 
 def _elements(

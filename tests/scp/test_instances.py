@@ -125,6 +125,15 @@ def test_sequences_nested_without_end_are_refused(read):
         read(level * 20_000)
 
 
+def test_a_damaged_sequence_inside_a_sequence_is_refused(read):
+    damaged = struct.pack("<HH2s2xI", 8, 0x1111, b"SQ", 6) + b"\xfe\xff\x00\xe0\x00\x00"
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, len(damaged)) + damaged
+    outer = struct.pack("<HH2s2xI", 8, 0x1110, b"SQ", len(item)) + item
+    start = PLAIN.index(b"\x10\x00\x10\x00PN")
+    with pytest.raises(RefusedInstanceError, match="Cannot be parsed"):
+        read(PLAIN[:start] + outer + PLAIN[start:])
+
+
 def test_the_reason_holds_no_value(read):
     with pytest.raises(RefusedInstanceError) as refusal:
         read(PLAIN[:-3])
