@@ -136,7 +136,9 @@ def lut_values(item: Dataset, values: Values) -> Values:
     count = count or 65536
     data = item.LUTData
     if isinstance(data, bytes):
-        entries = np.frombuffer(data, np.uint8 if len(data) < 2 * count else "<u2")
+        # pydicom leaves OW as it lies in the file; some writers pack entries of 8 bits
+        order = ">" if item.original_encoding[1] is False else "<"
+        entries = np.frombuffer(data, np.uint8 if len(data) < 2 * count else f"{order}u2")
     else:
         entries = np.atleast_1d(np.asarray(data))
     if not 0 < entries.size >= count:

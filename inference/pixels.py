@@ -18,8 +18,8 @@ from inference.results import Reason
 
 LEAST_SIDE = 64
 """Pixels; a smaller image holds no mammogram."""
-MOST_ELONGATED = 4
-"""Longer side over shorter: beyond it no mammogram, and the normalised image would not fit the memory."""
+TALLEST, WIDEST = 4, 2
+"""Height over width, width over height: beyond them no mammogram, and the normalised image would be huge."""
 REQUIRED = (
     "Rows",
     "Columns",
@@ -189,7 +189,7 @@ def _checked(grey: GreyImage) -> GreyImage:
 
 
 def _check_shape(rows: int, columns: int) -> None:
-    if min(rows, columns) < LEAST_SIDE or max(rows, columns) > MOST_ELONGATED * min(rows, columns):
+    if min(rows, columns) < LEAST_SIDE or rows > TALLEST * columns or columns > WIDEST * rows:
         raise UnreadablePixelsError(
             Reason(
                 code="no-mammogram-shape",

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from inference.grey import grey_table, stored_values, window_shades
 from inference.pixels import grey_from_array, read_grey
-from phantoms.mammogram import mammogram
+from phantoms.encoding import encoded
+from phantoms.mammogram import mammogram, write_study
 
 MEMORY = 1 << 30
 
@@ -139,6 +141,21 @@ class TestModalityAndVoi:
         item = lut(0, 8, [0, 255, 0, 255])
         item.LUTData = b"\x00\xff\x00\xff"
         assert table([0], VOILUTSequence=[item])[[0, 1, 2]].tolist() == [0, 255, 0]
+
+    @pytest.mark.parametrize(
+        "syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian]
+    )
+    def test_lut_data_as_words_in_a_file_of_either_byte_order(self, syntax, tmp_path):
+        item = lut(0, 12, [0])
+        item.LUTDescriptor = [4096, 0, 12]
+        order = ">" if syntax == uid.ExplicitVRBigEndian else "<"
+        item.add_new("LUTData", "OW", np.arange(4096)[::-1].astype(f"{order}u2").tobytes())
+        ds = encoded(mammogram(rows=64, columns=64, VOILUTSequence=[item]), syntax)
+        item["LUTDescriptor"].VR = "US"
+        (file,) = write_study(tmp_path, [ds])
+        expected = 255 - read_grey(mammogram(rows=64, columns=64, PixelPaddingValue=None), memory=MEMORY).values
+        grey = read_grey(file, memory=MEMORY)
+        assert np.abs(grey.values.astype(int) - np.where(grey.padding, 0, expected)).max() <= 1
 
     def test_a_lut_with_fewer_entries_than_it_says(self):
         item = lut(0, 8, [0, 255])

@@ -59,7 +59,7 @@ class TestBadInput:
     def test_missing_attribute(self, keyword):
         assert reason_of(mammogram(**{keyword: None})) == "missing-attributes"
 
-    @pytest.mark.parametrize(("rows", "columns"), [(0, 0), (1, 1), (0, 512), (512, 63), (64, 4096), (4096, 1000)])
+    @pytest.mark.parametrize(("rows", "columns"), [(0, 0), (1, 1), (0, 512), (512, 63), (64, 129), (4096, 1000)])
     def test_shape_of_no_mammogram(self, rows, columns):
         ds = mammogram(rows=64, columns=64, Rows=rows, Columns=columns)
         assert reason_of(ds) == "no-mammogram-shape"
