@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from phantoms.weights import write_weights
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
 
 
 @pytest.fixture(scope="session")
