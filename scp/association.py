@@ -6,6 +6,7 @@ from typing import Any
 
 from pynetdicom import AE
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from config.destinations import Destination
@@ -43,7 +44,7 @@ def associated(
         host,
         destination.port,
         ae_title=destination.ae_title,
-        ext_neg=list(roles),
+        ext_neg=[*roles, *_identity(destination)],
         evt_handlers=list(handlers),
         tls_args=tls,
     )
@@ -54,6 +55,17 @@ def associated(
     finally:
         if assoc.is_established:
             assoc.release()
+
+
+def _identity(destination: Destination) -> list[UserIdentityNegotiation]:
+    """User name and passcode (PS3.7 D.3.3.7), where the settings have them."""
+    if destination.username is None:
+        return []
+    identity = UserIdentityNegotiation()
+    identity.user_identity_type = 2
+    identity.primary_field = destination.username.encode()
+    identity.secondary_field = (destination.password or "").encode()
+    return [identity]
 
 
 def _why(assoc: Association, destination: Destination) -> str:

@@ -2,6 +2,7 @@
 
 <folder>/transactions/<TransactionUID>.json   asked for by this node
 <folder>/reports/<TransactionUID>.json        what the destination answered
+<folder>/arrived/<TransactionUID>             a mark: that report has not been looked at
 <folder>/requests/<TransactionUID>.json       asked of this node, by a sender
 """
 
@@ -73,7 +74,7 @@ class Commitment:
     def __init__(self, folder: Path, calling: str) -> None:
         self._folder = folder
         self._calling = calling
-        for name in ("transactions", "reports", "requests"):
+        for name in ("transactions", "reports", "arrived", "requests"):
             make_folder(folder / name)
 
     def request(
@@ -133,14 +134,11 @@ class Commitment:
 
     def arrived(self) -> Iterator[Transaction]:
         """Deliveries whose report has come and was not yet looked at; each is given once."""
-        for path in sorted((self._folder / "reports").glob("*.json")):
-            mapping = self._folder / "transactions" / path.name
-            try:
-                known = Transaction.model_validate_json(mapping.read_bytes())
-            except FileNotFoundError:
-                continue
-            mapping.unlink(missing_ok=True)
-            yield known
+        for mark in sorted((self._folder / "arrived").iterdir()):
+            mark.unlink(missing_ok=True)
+            mapping = self._folder / "transactions" / f"{mark.name}.json"
+            if mapping.exists():
+                yield Transaction.model_validate_json(mapping.read_bytes())
 
     def forget(self, transactions: Sequence[str]) -> None:
         """Remove reports of deliveries that are gone (retention)."""
@@ -162,6 +160,7 @@ class Commitment:
         )
         content = Report(references=references).model_dump_json().encode()
         write_durably(self._folder / "reports" / f"{transaction}.json", content)
+        (self._folder / "arrived" / transaction).touch(mode=0o600)
         return SUCCESS, None
 
     def handle_request(self, event: evt.Event) -> tuple[int, None]:

@@ -152,6 +152,7 @@ class Delivery:
 
     def _show(self, uid: str, digest: str, name: str, receipt: Receipt, delay: float | None) -> None:
         """Bring the journal up to date, and say what failed for good."""
+        before = self._journal.delivery(uid, digest, name)
         self._journal.record_delivery(
             uid,
             digest,
@@ -164,12 +165,20 @@ class Delivery:
             first_attempt=receipt.first_attempt,
             next_attempt=None if delay is None else time.time() + delay,
         )
+        if delay is None and (before is None or before.state != receipt.state):
+            self._tell(uid, name, receipt)
+        refresh(self._journal, uid)
+
+    def _tell(self, uid: str, name: str, receipt: Receipt) -> None:
+        """A delivery has come to its end."""
         if receipt.state in ("delivered", "failed", "cancelled"):
             self._journal.record_event(uid, f"{receipt.state}: {name}", receipt.reason.text if receipt.reason else "")
             metrics.DELIVERIES.labels(name, receipt.state).inc()
         if receipt.state == "failed" and receipt.reason is not None:
             self._alert(Alert(study=uid, destination=name, reason=receipt.reason))
-        refresh(self._journal, uid)
+        study = self._journal.study(uid)
+        if receipt.state == "delivered" and study is not None and study.last_received is not None:
+            metrics.TURNAROUND.observe(time.time() - study.last_received)
 
 
 def not_committed(destination: Destination, missing: int) -> Reason:

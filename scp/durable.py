@@ -57,12 +57,15 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def hold(path: Path) -> int:
-    """Take an advisory lock for the life of this process. Raises BlockingIOError: a living process has it."""
+def hold(path: Path, *, wait: bool = False) -> int:
+    """Take an advisory lock for the life of this process.
+
+    Raises BlockingIOError: a living process has it (unless told to wait).
+    """
     make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         raise

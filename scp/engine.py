@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import sqlalchemy
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID, StepOptions
+from dbos._serialization import DefaultSerializer
 from sqlalchemy.exc import DBAPIError
 
 from config.settings import Settings
@@ -71,6 +72,7 @@ class Engine:
             "log_level": "ERROR",
             "enable_otlp": False,
         }
+        DefaultSerializer.deserialize = _refuse_pickle  # type: ignore[assignment]
         DBOS(config=config)
         self._executor_id = executor_id
         self._settle, self._process, self._deliver = _define(work)
@@ -134,6 +136,11 @@ def process_id(study: str, digest: str, arrival: str, generation: int) -> str:
 def deliver_id(study: str, digest: str, destination: str, generation: int, attempt: int) -> str:
     """Id of the workflow that makes one attempt."""
     return f"deliver:{study}:{digest[:16]}:{destination}:{generation}:{attempt}"
+
+
+def _refuse_pickle(_self: DefaultSerializer, _text: str) -> None:
+    """A row of the database may still name pickle as its format: whoever could write it could then run code here."""
+    raise TypeError("this node keeps no pickles")
 
 
 Settle = Callable[[str, str, int], None]

@@ -43,7 +43,7 @@ def engine_url(settings: Settings) -> str:
 def open_engine(url: str) -> Engine:
     """Connections to the journal; SQLite in WAL mode, so that readers never wait for a writer."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=10)
+        return create_engine(url, pool_pre_ping=True, pool_size=10, connect_args={"connect_timeout": 5})
     make_folder(Path(url.removeprefix("sqlite:///")).parent)
     engine = create_engine(url, connect_args={"timeout": 30})
 
@@ -90,6 +90,12 @@ class Journal:
         """One study, None if it is not known."""
         rows = self._read(select(studies).where(studies.c.study_instance_uid == uid))
         return study_row(rows[0]) if rows else None
+
+    def oldest(self, states: Iterable[StudyState], limit: int) -> list[StudyRow]:
+        """Studies in these states, the longest unchanged first."""
+        wanted = [SEVERITY[state] for state in states]
+        query = select(studies).where(studies.c.severity.in_(wanted)).order_by(studies.c.updated).limit(limit)
+        return [study_row(row) for row in self._read(query)]
 
     def counts(self) -> dict[StudyState, int]:
         """How many studies are in each state."""

@@ -6,6 +6,8 @@ web        the page
 """
 
 import ctypes
+import errno
+import logging
 import os
 import signal
 import subprocess
@@ -33,8 +35,8 @@ log = structlog.get_logger()
 
 Load = Callable[[Settings], "StudyAnalyser"]
 
-DATABASE_BROKEN = 76
-"""Exit code of a worker: set the database aside and start all again."""
+AGAIN, DATABASE_BROKEN = 75, 76
+"""Exit codes: start me again at once (port or slot is still taken, lease lost); set the database aside first."""
 
 Role = Literal["all", "receiver", "worker", "web"]
 
@@ -94,8 +96,8 @@ class Child:
         code = self.process.poll()
         if code is None:
             return None
-        self.wait = FIRST_WAIT if time.monotonic() - self.started > HEALTHY else self.wait * 2
-        self.wait = min(self.wait, LONGEST_WAIT)
+        ended_well = code == AGAIN or time.monotonic() - self.started > HEALTHY
+        self.wait = FIRST_WAIT if ended_well else min(self.wait * 2, LONGEST_WAIT)
         self.due = time.monotonic() + self.wait
         self.process = None
         log.error("a process ended", process=self.name, code=code, again_in=self.wait)
@@ -165,7 +167,13 @@ def _receive(settings: Settings, _slot: int, _load: Load | None) -> int:
     from scp.commitment_services import services  # noqa: PLC0415
     from scp.receiver import run_receiver  # noqa: PLC0415
 
-    run_receiver(settings, *services(settings))
+    try:
+        run_receiver(settings, *services(settings))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        log.warning("the port is taken", port=settings.listener.port)
+        return AGAIN
     return 0
 
 
@@ -176,6 +184,10 @@ def _work(settings: Settings, slot: int, load: Load | None) -> int:
     worker = Worker(settings, slot, load or load_analyser)
     _on_signal(worker.stop)
     worker.run()
+    if any(thread.name.startswith("dbos-executor") for thread in threading.enumerate()):
+        # a step that has outlived the time to drain is done again by the next start: do not wait for it
+        logging.shutdown()
+        os._exit(0)
     return 0
 
 
@@ -194,10 +206,15 @@ def _on_signal(stop: Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, handle)
 
 
+def metrics_folder(settings: Settings) -> Path:
+    """Where the processes of this machine count; other machines may share the node's folder."""
+    return settings.node.folder.absolute() / "metrics" / settings.node.name
+
+
 def _prepare_metrics(settings: Settings) -> None:
     """All processes of the node count into one folder; the first process of a run empties it."""
     if METRICS not in os.environ:
-        folder = settings.node.folder.absolute() / "metrics"
+        folder = metrics_folder(settings)
         make_folder(folder)
         for old in folder.glob("*.db"):
             old.unlink(missing_ok=True)

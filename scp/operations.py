@@ -10,6 +10,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # m
 
 from config.destinations import Destination
 from config.settings import Settings
+from scp import audit
 from scp.association import NoAssociationError, associated
 from scp.attempts import Attempts
 from scp.destinations import named
@@ -66,6 +67,7 @@ def retry(settings: Settings, study: str, destination: str | None = None) -> Ans
                     journal.record_delivery(study, row.digest, name, state="waiting", reason=None)
         Attempts(settings.node.folder / "attempts", settings.analysis.worker_crashes).forget(study)
         journal.record_event(study, "retry", destination or "")
+        audit.record(settings.node.folder, "operator-retry", study=study, destination=destination)
         drive_again(journal, Spool(spool_folder(settings), owner="operator"), study)
         return {"ok": True, "message": f"Study {study} is taken up again."}
     finally:
@@ -88,6 +90,7 @@ def send(settings: Settings, study: str, destination: str) -> Answer:
             revision.write_receipt(destination, Receipt())
         journal.record_delivery(study, row.digest, destination, state="waiting", reason=None)
         journal.record_event(study, f"send: {destination}", "by the operator")
+        audit.record(settings.node.folder, "operator-send", study=study, destination=destination)
         drive_again(journal, Spool(spool_folder(settings), owner="operator"), study)
         return {"ok": True, "message": f"The result of study {study} is being sent to {destination}."}
     finally:
@@ -114,6 +117,7 @@ def cancel(settings: Settings, study: str) -> Answer:
                     journal.record_delivery(study, delivery.digest, delivery.destination, state="cancelled")
         journal.record_study(study, state=StudyState.CANCELLED, reason=None, due=None)
         journal.record_event(study, "cancelled", "by the operator")
+        audit.record(settings.node.folder, "operator-cancel", study=study)
         return {"ok": True, "message": f"Study {study} is cancelled."}
     finally:
         journal.close()

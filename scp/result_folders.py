@@ -30,9 +30,12 @@ Model = TypeVar("Model", bound=Frozen)
 
 
 class Current(Frozen):
-    """The revision that counts for a study."""
+    """The revision that counts for a study. `content` is the digest of its images alone: the same images may come
+    back after others (a correction that is taken back), and are then a new revision.
+    """
 
     digest: str
+    content: str
 
 
 class FileIdentity(Frozen):
@@ -194,9 +197,9 @@ class ResultFolders:
         """The revision that counts, None before the first has settled."""
         return _read(self.folder / study / "current.json", Current)
 
-    def set_current(self, study: str, digest: str) -> None:
+    def set_current(self, study: str, current: Current) -> None:
         """Say which revision counts."""
-        _write(self.folder / study / "current.json", Current(digest=digest))
+        _write(self.folder / study / "current.json", current)
 
     def digests(self, study: str) -> Digests:
         """What is known of the identity of the study's files."""

@@ -14,6 +14,9 @@ from scp.work import NodeWork
 log = structlog.get_logger()
 
 DAY = 86400.0
+AT_ONCE = 1000
+"""Candidates looked at in one run, oldest first."""
+
 OVER = (StudyState.DELIVERED, StudyState.ANALYSED, StudyState.EXCLUDED, StudyState.CANCELLED)
 """A failed study stays until someone has looked at it (retry or cancel)."""
 
@@ -29,7 +32,7 @@ class Retention:
     def run(self) -> list[str]:
         """Delete what may go. Returns the studies that went."""
         gone = []
-        for row in self._candidates():
+        for row in self._work.journal.oldest(OVER, AT_ONCE):
             too_old = time.time() - row.updated > self._settings.retention.days * DAY
             if not too_old and not self._disk_is_full():
                 break  # the candidates come oldest first
@@ -37,9 +40,6 @@ class Retention:
                 self._remove(row.study_instance_uid, "age" if too_old else "watermark")
                 gone.append(row.study_instance_uid)
         return gone
-
-    def _candidates(self) -> list[StudyRow]:
-        return sorted(self._work.journal.studies(OVER), key=lambda row: row.updated)
 
     def _disk_is_full(self) -> bool:
         usage = shutil.disk_usage(self._settings.node.folder)

@@ -1,5 +1,6 @@
 """From 'something new' to 'this is the study': when to wait, when to go on, and with what."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from scp.attempts import Attempts
 from scp.composition import eligibility_policy
 from scp.journal import Journal
 from scp.journal_rows import InstanceRow, StudyState
-from scp.result_folders import Digests, FileIdentity, ResultFolders
+from scp.result_folders import Current, Digests, FileIdentity, ResultFolders
 from scp.spool import Spool, SpooledInstance
 from scp.studies import TWO_PATIENTS, SpooledStudy, assemble, known_identities, sender_of
 
@@ -126,10 +127,21 @@ class Settling:
             self._results.write_digests(study.uid, Digests(files={**known, **identities}))
         manifest = study.manifest(identities)
         with self._results.building(study.uid):
+            digest = self._revision_digest(study.uid, manifest.digest)
             # files of the same images under other names (sent again, re-encoded) take the place of the old ones
-            self._results.revision(study.uid, manifest.digest).write_manifest(manifest)
-            self._results.set_current(study.uid, manifest.digest)
-        return manifest.digest
+            revision = self._results.revision(study.uid, digest)
+            revision.write_manifest(manifest.model_copy(update={"digest": digest}))
+            self._results.set_current(study.uid, Current(digest=digest, content=manifest.digest))
+        return digest
+
+    def _revision_digest(self, uid: str, content: str) -> str:
+        """The same images are the same revision, unless another was built in between (a correction taken back)."""
+        current = self._results.current(uid)
+        if current is not None and current.content == content:
+            return current.digest
+        if current is not None and self._results.revision(uid, content).objects is not None:
+            return hashlib.sha256(f"{content} after {current.digest}".encode()).hexdigest()
+        return content
 
     def _load(self, uid: str) -> SpooledStudy:
         policy = eligibility_policy(self._settings.eligibility, self._settings.studies.prior_days)

@@ -15,7 +15,7 @@ from scp.durable import hold
 from scp.engine import Engine
 from scp.journal_rows import StudyState
 from scp.leases import Leases
-from scp.node import DATABASE_BROKEN
+from scp.node import AGAIN, DATABASE_BROKEN
 from scp.operations import drive_again
 from scp.recovery import is_corrupt, open_journal
 from scp.retention import Retention
@@ -32,20 +32,17 @@ SWEEP = 60.0
 BACK = 2.0
 """Seconds to wait when the database or the disk is away."""
 
-LEASE_LOST = 75
-"""Exit code: start me again."""
-
 UNFINISHED = (StudyState.RECEIVED, StudyState.WAITING, StudyState.ANALYSING, StudyState.DELIVERING)
 
 
 class Worker:
-    """One executor of the node. Raises BlockingIOError: the slot is taken by a living process."""
+    """One executor of the node. Waits for its slot while an earlier process of the slot still drains."""
 
     def __init__(self, settings: Settings, slot: int, load: Callable[[Settings], StudyAnalyser]) -> None:
         self._settings = settings
         self._executor_id = f"{settings.node.name}-{slot}"
         self._incarnation = str(uuid.uuid4())
-        self._slot = hold(settings.node.folder / "locks" / f"{self._executor_id}.lock")
+        self._slot = hold(settings.node.folder / "locks" / f"{self._executor_id}.lock", wait=True)
         self._stopping = threading.Event()
         self._healthy_since = time.monotonic()
         self._work = NodeWork(settings, self._executor_id, open_journal(settings), load(settings))
@@ -134,7 +131,7 @@ class Worker:
         """
         if not self._leases.renew(self._executor_id, self._incarnation):
             log.error("lease lost: another executor may have this one's work", executor=self._executor_id)
-            os._exit(LEASE_LOST)
+            os._exit(AGAIN)
         lease = self._settings.engine.lease_seconds
         if time.monotonic() - self._healthy_since < lease:
             return

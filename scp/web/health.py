@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from config.destinations import Destination
 from inference.results import ModelIdentity, Reason
+from scp.node import metrics_folder
 from scp.web import texts
 from scp.web.access import OPERATORS_ONLY
 from scp.web.echoes import Echo
@@ -103,7 +104,7 @@ def readyz(state: State) -> JSONResponse:
 @router.get("/metrics", tags=["node"], response_class=Response)
 def metrics(state: State) -> Response:
     """Prometheus' text format; no identity."""
-    return Response(exposition(state, state.settings.node.folder / "metrics"), media_type=CONTENT_TYPE_LATEST)
+    return Response(exposition(state, metrics_folder(state.settings)), media_type=CONTENT_TYPE_LATEST)
 
 
 def node_health(state: WebState) -> NodeHealth:

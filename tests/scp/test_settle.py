@@ -114,6 +114,23 @@ def test_a_corrected_patient_gets_new_objects_from_the_stored_scores(bench: Benc
     assert {str(ds.PatientID) for ds in _objects(bench, study)} == {"OTHER"}
 
 
+def test_a_correction_taken_back_is_a_third_revision(bench: Bench) -> None:
+    datasets = _study()
+    study = bench.receive(datasets)
+    bench.run(study)
+    corrected = deepcopy(datasets)
+    for ds in corrected:
+        ds.PatientID = "OTHER"
+    bench.receive(corrected)
+    bench.run(study)
+    bench.receive(datasets)
+    bench.run(study)
+    bench.run(study)
+    assert bench.row(study).revision == 3
+    assert {str(ds.PatientID) for ds in _objects(bench, study)} == {str(datasets[0].PatientID)}
+    assert bench.analyser.calls == 1
+
+
 def test_half_a_correction_is_two_patients_in_one_study(bench: Bench) -> None:
     datasets = _study()
     study = bench.receive(datasets)
