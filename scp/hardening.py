@@ -24,9 +24,10 @@ from typing import Any, cast
 import structlog
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import DimseServiceType
 from pynetdicom.transport import AddressInformation, AssociationSocket, RequestHandler, ThreadedAssociationServer
 
-from scp.messages import TICK, PeerDIMSE, PeerDUL, Reception
+from scp.messages import TICK, PeerDIMSE, PeerDUL, Reception, discard_data_set
 
 log = structlog.get_logger()
 
@@ -122,6 +123,13 @@ class PeerAssociation(Association):
         self.requestor.address_info = AddressInformation.from_tuple(address)
         self.connection = PeerSocket(self, request, timeout)
         self.set_socket(self.connection)
+
+    def _serve_request(self, msg: DimseServiceType, context_id: int) -> None:
+        """As upstream, which may find no service for it; then nobody else removes the data set."""
+        try:
+            super()._serve_request(msg, context_id)
+        finally:
+            discard_data_set(msg)
 
     def run_reactor(self) -> None:
         """As upstream; at its end nothing is left of the association."""

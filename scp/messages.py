@@ -169,6 +169,12 @@ class PeerDUL(DULServiceProvider):
         self.event_queue.put("Evt19")
 
 
+def discard_data_set(message: Any) -> None:
+    """Remove the file of a C-STORE's data set, if it is not in its place by now."""
+    if isinstance(message, C_STORE) and message._dataset_file is not None:
+        cast(IncomingFile, message._dataset_file).discard()
+
+
 class PeerDIMSE(DIMSEServiceProvider):
     """Replaces the temporary file of DIMSEMessage.decode_msg by one of the spool; `get_msg` waits for activity."""
 
@@ -201,8 +207,10 @@ class PeerDIMSE(DIMSEServiceProvider):
             return
         self._incoming.write(value[1:])
         if last:
-            self._incoming = None
             self._pass_on(context_id, b"\x02")
+            if self.message is not None:
+                raise ValueError("command cannot be understood")
+            self._incoming = None  # the waiting message has it now
 
     def discard(self) -> None:
         """The association is over: remove the data set that was arriving, and those that were never looked at."""
@@ -211,8 +219,7 @@ class PeerDIMSE(DIMSEServiceProvider):
             self._incoming = None
         while not self.msg_queue.empty():
             _, message = self.msg_queue.get()
-            if isinstance(message, C_STORE) and message._dataset_file is not None:
-                cast(IncomingFile, message._dataset_file).discard()
+            discard_data_set(message)
 
     def _check_pace(self, size: int) -> None:
         now = time.monotonic()

@@ -21,7 +21,15 @@ from config.listener import Listener
 from scp.admission import SPARE_CONNECTIONS, Admission, Request
 from scp.contexts import dropped_classes, supported_contexts
 from scp.hardening import PeerServer
-from scp.incoming import CANNOT_UNDERSTAND, IncomingFile, RefusedInstanceError, Sender, inflate, stored_syntax
+from scp.incoming import (
+    CANNOT_UNDERSTAND,
+    MISMATCH,
+    IncomingFile,
+    RefusedInstanceError,
+    Sender,
+    inflate,
+    stored_syntax,
+)
 from scp.instances import check_command, read_header
 from scp.objects.own_results import is_own_result
 from scp.receiver_metrics import ASSOCIATIONS, BYTES, INSTANCES, Outcome
@@ -156,6 +164,8 @@ class StorageServer:
         if incoming.refusal is not None:
             raise incoming.refusal
         sop_class, sop_instance = cast(UID, request.AffectedSOPClassUID), cast(UID, request.AffectedSOPInstanceUID)
+        if sop_class != event.context.abstract_syntax:
+            raise RefusedInstanceError(MISMATCH, "SOP Class differs from its presentation context's")
         received, kept = event.context.transfer_syntax, stored_syntax(event.context.transfer_syntax)
         if received != kept:
             with self._spool.begin() as inflated:

@@ -50,6 +50,7 @@ UPSTREAM = {
     association.Association.__init__: "eb07516b8009ad8f",
     association.Association.run_reactor: "ed8bbbe3b3d6ddae",
     association.Association._run_reactor: "f28838c5559e462a",
+    association.Association._serve_request: "2f24c1759cdf6c8c",
     association.Association.kill: "8f9713666a7f4cff",
     acse.ACSE._negotiate_as_acceptor: "fffd360957c42a8e",
     fsm.DT_2: "9ec543394e0b49eb",
@@ -242,6 +243,18 @@ def test_half_an_object_leaves_nothing_behind(quick, end):
     wait_for(lambda: quick.associations == 0 and not quick.arriving)
     assert quick.files == []
     peer.socket.close()
+
+
+@pytest.mark.parametrize("sop_class", ["0.2.840.10008", "1.2.840.10008.5.1.4.1.1.2"])
+def test_an_object_of_another_class_than_its_context_leaves_nothing_behind(listen, sop_class):
+    listening = listen()
+    image = mammogram(rows=16, columns=16)
+    image.SOPClassUID = sop_class
+    with _establish(listening.port) as peer:
+        peer.send(store_command(image.SOPInstanceUID, sop_class), p_data(encoded(image)))
+        assert peer.receive()[0] in (P_DATA_TF, A_ABORT)
+    wait_for(lambda: listening.associations == 0 and not listening.arriving)
+    assert listening.files == []
 
 
 @pytest.mark.parametrize("connected", [0, 1])
