@@ -20,14 +20,13 @@ class GreyStem(nn.Module):
     """First convolution, normalisation of the input and batch norm in one.
 
     The three channels of a grey image are equal, so their kernels add up. What the means take away depends on
-    the place (zero padding stands for each channel's mean), hence an `offset` image instead of a bias: exact
-    up to the border.
+    the place (zero padding stands for each channel's mean), hence an image instead of a bias: exact up to the
+    border.
     """
 
     kernel: Tensor
     mean_kernel: Tensor
     bias: Tensor
-    offset: Tensor
 
     def __init__(self, convolution: nn.Conv2d, norm: nn.BatchNorm2d, settings: recipe.Network) -> None:
         super().__init__()
@@ -37,20 +36,13 @@ class GreyStem(nn.Module):
         mean = torch.tensor(settings.mean).view(1, 3, 1, 1)
         kernel = fused.weight.detach() / std
         self.register_buffer("kernel", kernel.sum(dim=1, keepdim=True))
-        self.register_buffer("mean_kernel", (kernel * mean).sum(dim=1, keepdim=True))
+        self.register_buffer("mean_kernel", -(kernel * mean).sum(dim=1, keepdim=True))
         self.register_buffer("bias", fused.bias.detach())
-        size = settings.input_size
-        self.register_buffer("offset", self._offset(size, size))
 
     def forward(self, grey: Tensor) -> Tensor:
         """(n, 1, h, w) grey in 0..1 -> (n, 64, h/2, w/2), before the ReLU."""
-        convolved = functional.conv2d(grey, self.kernel, stride=2, padding=3)
-        offset = self.offset if convolved.shape[-2:] == self.offset.shape[-2:] else self._offset(*grey.shape[-2:])
-        return convolved + offset
-
-    def _offset(self, height: int, width: int) -> Tensor:
-        ones = torch.ones((1, 1, height, width), dtype=self.mean_kernel.dtype, device=self.mean_kernel.device)
-        return self.bias.view(1, -1, 1, 1) - functional.conv2d(ones, self.mean_kernel, stride=2, padding=3)
+        means = functional.conv2d(torch.ones_like(grey[:1]), self.mean_kernel, self.bias, stride=2, padding=3)
+        return functional.conv2d(grey, self.kernel, stride=2, padding=3) + means
 
 
 class EvidenceNetwork(nn.Module):
