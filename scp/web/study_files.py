@@ -18,11 +18,12 @@ from scp.web.state import WebState
 
 @dataclass(frozen=True)
 class KeptResult:
-    """The revision that counts, with its digest."""
+    """The revision that is shown; `overtaken` when a later one has settled and has no result yet."""
 
     digest: str
     folder: RevisionFolder
     result: StudyResult
+    overtaken: bool = False
 
     def image(self, sop_instance_uid: str) -> ImageResult:
         """One image of the result. Raises 404."""
@@ -41,14 +42,22 @@ def study_row(state: WebState, study: str) -> StudyRow:
 
 
 def kept_result(state: WebState, study: str) -> KeptResult | None:
-    """The current result, None before there is one. Raises 500: it is damaged."""
+    """The current result, else the newest earlier one; None before the first. Raises 404: it is damaged."""
     try:
         current = state.results.current(study)
-        folder = state.results.revision(study, current.digest) if current else None
-        result = folder.result if folder else None
+        if current is None:
+            return None
+        folder = state.results.revision(study, current.digest)
+        if (result := folder.result) is not None:
+            return KeptResult(current.digest, folder, result)
+        earlier = [(item.record, item) for item in state.results.revisions(study)]
+        numbered = sorted(((record.number, item) for record, item in earlier if record), key=lambda pair: pair[0])
+        for _, folder in reversed(numbered):
+            if (result := folder.result) is not None:
+                return KeptResult(folder.manifest.digest, folder, result, overtaken=True)
     except ValidationError as error:
-        raise HTTPException(500, texts.UNREADABLE_RESULT) from error
-    return KeptResult(current.digest, folder, result) if current and folder and result else None
+        raise HTTPException(404, texts.UNREADABLE_RESULT) from error
+    return None
 
 
 def required_result(state: WebState, study: str) -> KeptResult:

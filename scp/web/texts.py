@@ -113,6 +113,7 @@ NOT_A_MAMMOGRAM_REMEDY = "Upload Digital Mammography X-Ray Images (For Presentat
 # report
 REPORT_TITLE = "Report"
 REPORT_WAITING = "The analysis has not finished yet. This page follows it."
+OVERTAKEN = "More images have come. This is the earlier result; the page follows the new analysis."
 VIEWS = "Images"
 NO_VIEWS = "There is no image to show."
 SUMMARY = "Summary"

@@ -30,7 +30,7 @@ from scp.journal_rows import DeliveryState, InstanceRow, StudyState
 from scp.objects.build import build
 from scp.objects.inputs import Revision
 from scp.receiver import spool_folder
-from scp.result_folders import Manifest, ResultFolders, RevisionRecord
+from scp.result_folders import Current, Manifest, ResultFolders, RevisionRecord
 from scp.spool import Spool
 from scp.web.deposit import Accepted, deposit
 
@@ -70,14 +70,11 @@ class WebNode:
         for number, ds in enumerate(datasets):
             path = folder / f"{number}.dcm"
             ds.save_as(path, enforce_file_format=True)
-            kept = deposit(
-                path, self.spool, Accepted.by(self.settings.listener), Sender("MG1", "10.0.0.7", "MAMMONODE")
-            )
+            sender = Sender("MG1", "10.0.0.7", "MAMMONODE")
+            kept = deposit(path, self.spool, Accepted.by(self.settings.listener), sender)
             assert kept.status == 0, kept
 
-    def add_study(
-        self, folder: Path, study: str = STUDY, change: Callable[[Dataset], None] = lambda _ds: None
-    ) -> StudyResult:
+    def add_study(self, folder: Path, study: str = STUDY) -> StudyResult:
         """Four views with three lesions, their result and its objects, and what the journal says of them."""
         datasets = four_views_with_lesions(study)
         self.keep(datasets, folder)
@@ -85,7 +82,7 @@ class WebNode:
         revision = self.results.revision(study, DIGEST)
         files = {item.sop_instance_uid: item.path.name for item in self.spool.instances(study)}
         revision.write_manifest(Manifest(digest=DIGEST, scores_digest=DIGEST, files=files, senders=("MG1",)))
-        self.results.set_current(study, DIGEST)
+        self.results.set_current(study, Current(digest=DIGEST, content=DIGEST))
         revision.write_result(result)
         record = RevisionRecord(number=1, written=datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
         revision.write_record(record)

@@ -95,9 +95,10 @@ function follow(uid) {
 
 async function look(uid) {
   const place = followed.get(uid);
-  const response = await fetch(`/api/studies/${uid}`).catch(() => null);
-  if (response?.ok) {
-    const { study } = await response.json();
+  const response = await fetch(`/api/studies?text=${uid}`).catch(() => null);
+  const found = response?.ok ? (await response.json()).studies : [];
+  const study = found.find((one) => one.study_instance_uid === uid);
+  if (study) {
     place.textContent = stateNames[study.state] + (study.grade ? `, grade ${study.grade}` : "");
     place.className = `state state-${study.state}`;
     if (study.reason) place.title = study.reason.text;

@@ -87,7 +87,14 @@ export class View {
     this.draw();
   }
 
-  zoom(factor, x = this.figure.clientWidth / 2, y = this.figure.clientHeight / 2) {
+  // The middle of what is seen of the image.
+  middle() {
+    const { clientWidth: width, clientHeight: height } = this.figure;
+    const inside = (from, size, room) => (Math.max(0, from) + Math.min(room, from + size)) / 2;
+    return [inside(this.x, this.columns * this.scale, width), inside(this.y, this.rows * this.scale, height)];
+  }
+
+  zoom(factor, x = this.middle()[0], y = this.middle()[1]) {
     const least = 0.5 * Math.min(this.figure.clientWidth / this.columns, this.figure.clientHeight / this.rows);
     const scale = Math.min(16, Math.max(least, this.scale * factor));
     this.x = x - (x - this.x) * scale / this.scale;

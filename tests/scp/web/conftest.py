@@ -6,12 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Page as Tab
 
 from config.settings import Settings
 from inference.results import StudyResult
 from peers.live_page import Client, LivePage
 from phantoms.web_node import WebNode
 
+HEADLESS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 ARCHIVE = {"name": "archive", "url": "http://127.0.0.1:9/dicom-web"}
 
 
@@ -74,3 +86,35 @@ def page(node: WebNode, serve: Callable[[WebNode], str]) -> Iterator[Client]:
     with Client(serve(node)) as client:
         client.take_token()
         yield client
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(HEADLESS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browse(chromium: Browser, node: WebNode, serve: Callable[[WebNode], str]) -> Iterator[Callable[..., Tab]]:
+    """Opens a tab on the page of `node`; a complaint on its console fails the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+    url = serve(node)
+
+    def open_tab(path: str = "/", width: int = 1440, height: int = 900, **options: Any) -> Tab:
+        context = chromium.new_context(base_url=url, viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(60_000)
+        tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.goto(path)
+        return tab
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert complaints == []

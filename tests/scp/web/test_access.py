@@ -161,7 +161,7 @@ def test_headers(page) -> None:
         assert "unsafe" not in policy
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Cache-Control"] == "no-store"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
     assert "Cache-Control" not in page.get("/static/page.css").headers
 
 

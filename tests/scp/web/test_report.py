@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from inference.pixels import read_grey
-from phantoms.web_node import COLUMNS, LESIONS, ROWS, STUDY
+from phantoms.web_node import COLUMNS, DIGEST, LESIONS, ROWS, STUDY
+from scp.result_folders import Current
+from scp.web import texts
 
 
 def test_the_report(result, page) -> None:
@@ -99,3 +101,12 @@ def test_an_image_that_retention_has_removed(node, result, page) -> None:
 def _decoded(answer) -> np.ndarray:
     assert answer.status_code == 200, answer.text
     return cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_GRAYSCALE)
+
+
+def test_the_earlier_result_is_shown_while_a_later_one_is_made(node, page) -> None:
+    node.results.set_current(STUDY, Current(digest="e" * 64, content="e" * 64))
+    html = page.get(f"/studies/{STUDY}").text
+    assert texts.OVERTAKEN in html
+    assert "RCC-nodule-1" in html
+    node.results.set_current(STUDY, Current(digest=DIGEST, content=DIGEST))
+    assert texts.OVERTAKEN not in page.get(f"/studies/{STUDY}").text

@@ -1,0 +1,129 @@
+"""The worklist: worst first, found by what one knows, fast with many studies."""
+
+import time
+
+import pytest
+from sqlalchemy import insert
+
+from inference.results import Reason
+from phantoms.web_node import STUDY
+from scp.journal_rows import SEVERITY, InstanceRow, StudyState
+from scp.tables import studies
+
+REASON = Reason(code="two-patients", text="The study holds images of two patients.", remedy="Send it again.")
+
+
+@pytest.fixture
+def crowd(node):
+    """Five more studies."""
+    for uid, state, grade, sender in (
+        ("1.2.1", "delivered", 1, "MG1"),
+        ("1.2.2", "delivered", 5, "MG2"),
+        ("1.2.3", "analysing", None, "MG2"),
+        ("1.2.4", "failed", None, "MG3"),
+        ("1.2.5", "excluded", None, "MG1"),
+    ):
+        node.journal.record_study(uid, state=state, grade=grade, senders=(sender,), images=4)
+    node.journal.record_study("1.2.4", reason=REASON)
+    node.journal.record_instances("1.2.3", [InstanceRow("1.2.3", "9.9.9", "1.2", "received", None)])
+
+
+def uids(client, **query) -> list[str]:
+    return [study["study_instance_uid"] for study in client.get("/api/studies", params=query).json()["studies"]]
+
+
+def test_worst_first(crowd, page) -> None:
+    assert uids(page)[:4] == ["1.2.4", STUDY, "1.2.2", "1.2.1"]
+    html = page.get("/").text
+    assert html.index("1.2.4</a>") < html.index(f"{STUDY}</a>") < html.index("1.2.2</a>")
+    assert "6 studies" in html
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"state": "failed"}, ["1.2.4"]),
+        ({"grade": "5"}, ["1.2.2"]),
+        ({"sender": "MG3"}, ["1.2.4"]),
+        ({"sender": "MG"}, []),
+        ({"text": "680043"}, [STUDY]),
+        ({"text": "9.9.9"}, ["1.2.3"]),
+        ({"state": "delivered", "sender": "MG2"}, ["1.2.2"]),
+        ({"state": "cancelled"}, []),
+    ],
+)
+def test_filters(crowd, page, query, found) -> None:
+    assert uids(page, **query) == found
+    html = page.get("/", params=query).text
+    assert ("No study matches." in html) == (not found)
+
+
+@pytest.mark.parametrize(
+    "query", [{"text": "Miller^Jane"}, {"state": "lost"}, {"grade": "2"}, {"page": "0"}, {"sender": "a\\b"}]
+)
+def test_what_cannot_be_asked(page, query) -> None:
+    """A name typed into the search is not repeated anywhere."""
+    answer = page.get("/api/studies", params=query)
+    assert answer.status_code == 422
+    assert "Miller" not in answer.text
+
+
+def test_errors_come_with_their_remedy(crowd, page) -> None:
+    html = page.get("/", params={"state": "failed"}).text
+    assert REASON.text in html
+    assert REASON.remedy in html
+    history = page.get("/api/studies/1.2.4").json()
+    assert history["study"]["reason"]["remedy"] == REASON.remedy
+
+
+def test_retry_and_cancel(crowd, node, page) -> None:
+    html = page.get("/").text
+    assert 'data-post="/api/studies/1.2.4/retry"' in html
+    assert 'data-post="/api/studies/1.2.3/cancel"' in html
+    assert page.post("/api/studies/1.2.3/cancel").json()["ok"]
+    assert node.journal.study("1.2.3").state is StudyState.CANCELLED
+    assert page.post("/api/studies/1.2.4/retry").json()["ok"]
+    assert (node.spool.inbox / "1.2.4").exists()
+    assert page.post("/api/studies/1.2.99/retry").status_code == 404
+
+
+def test_send_to_a_pacs(node, page) -> None:
+    answer = page.post(f"/api/studies/{STUDY}/send", json={"destination": "archive"}).json()
+    assert answer["ok"], answer
+    (delivery,) = node.journal.deliveries(STUDY)
+    assert delivery.state == "waiting"
+    assert page.post(f"/api/studies/{STUDY}/send", json={"destination": "other"}).status_code == 404
+    assert page.post(f"/api/studies/{STUDY}/send", json={}).status_code == 422
+
+
+def test_ten_thousand_studies(node, page) -> None:
+    now = time.time()
+    rows = [
+        {
+            "study_instance_uid": f"1.2.840.{number}",
+            "state": state,
+            "severity": SEVERITY[state],
+            "grade": (None, 1, 3, 4, 5, 6)[number % 6],
+            "senders": f'["MG{number % 7}"]',
+            "first_received": now - number,
+            "last_received": now - number,
+            "updated": now - number,
+            "images": 4,
+        }
+        for number in range(10_000)
+        for state in [list(StudyState)[number % 9]]
+    ]
+    with node.journal.engine.begin() as connection:
+        connection.execute(insert(studies), rows)
+    page.get("/")
+    begun = time.process_time()
+    html = page.get("/").text
+    assert time.process_time() - begun < 0.5  # CPU of page and client together: the clock may be others' work
+    assert "10001 studies" in html
+    assert html.count("<tr>") == 51
+    assert "1 / 201" in html
+    last = page.get("/api/studies", params={"page": 201}).json()
+    assert (len(last["studies"]), last["pages"]) == (1, 201)
+    assert page.get("/api/studies", params={"page": 999}).json()["page"] == 201
+    everything = [uid for number in (1, 2, 3) for uid in uids(page, page=number)]
+    assert len(set(everything)) == 150
