@@ -11,7 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from training.annotations import AnnotatedImage, Annotations, ImageCollector, Lesion, Pathology, box_outline
 from training.errors import AnnotationsError
@@ -93,11 +92,32 @@ def _outline(annotation: dict[str, Any], record: dict[str, Any]) -> NDArray[np.f
 
 
 def _decode(segmentation: dict[str, Any], record: dict[str, Any]) -> NDArray[np.uint8]:
-    encoded = segmentation
-    if isinstance(segmentation["counts"], list):
-        encoded = coco_mask.frPyObjects(segmentation, record["height"], record["width"])
-    decoded: NDArray[np.uint8] = coco_mask.decode(encoded)
-    return decoded
+    """Run lengths, down the columns, background first. Raises ValueError: they do not fill the image."""
+    counts = segmentation["counts"]
+    lengths = _run_lengths(counts) if isinstance(counts, str) else np.asarray(counts, np.int64)
+    rows, columns = segmentation.get("size") or (record["height"], record["width"])
+    if lengths.size == 0 or lengths.min() < 0 or lengths.sum() != rows * columns:
+        raise ValueError(f"the run lengths do not fill {rows} x {columns} pixels")
+    values = np.arange(lengths.size) % 2
+    return np.repeat(values, lengths).reshape((rows, columns), order="F").astype(np.uint8)
+
+
+def _run_lengths(encoded: str) -> NDArray[np.int64]:
+    """COCO's compressed counts: 5 bits a character from '0' on, bit 6 says that more follow, the highest bit is
+    the sign; from the third on each is the difference to the last but one (maskApi.c, rleFrString)."""
+    lengths: list[int] = []
+    value = shift = 0
+    for character in encoded:
+        bits = ord(character) - 48
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+        value = shift = 0
+    return np.array(lengths, np.int64)
 
 
 def hull(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
+from inference.view import read_laterality, read_view
 from training.annotations import AnnotatedImage, Annotations, Lesion, Pathology
 from training.coco import mask_outline
 from training.words import lesion_type_of, pathology_of, pathology_of_category
@@ -29,6 +30,8 @@ REPORTS = {EnhancedSRStorage, ComprehensiveSRStorage, Comprehensive3DSRStorage}
 MEASUREMENT_GROUP = "125007"
 FINDING = "121071"
 ASSESSMENT = "111005"
+IMAGE_REGION = "111030"
+"""Code values (DCM) of TID 1410; a region repeated for a viewer has another concept name."""
 
 Marks = dict[str, list[Lesion]]
 """Lesions by the SOP Instance UID of the image they lie on; an empty list: looked at, nothing there."""
@@ -75,8 +78,8 @@ def _image(folder: Path, path: Path, header: Dataset, lesions: list[Lesion]) -> 
         path=path.resolve(),
         patient_id=str(header.PatientID),
         dataset=folder.name,
-        view=str(header.get("ViewPosition", "") or ""),
-        laterality=str(header.get("ImageLaterality", header.get("Laterality", "")) or ""),
+        view=read_view(header) or "",
+        laterality=read_laterality(header) or "",
         lesions=tuple(lesions),
     )
 
@@ -93,7 +96,7 @@ def report_lesions(report: Dataset) -> Marks:
         items = list(_walk(group))
         finding = next((_meaning(item) for item in items if _code(item) == FINDING), "")
         for item in items:
-            if item.get("ValueType") == "SCOORD":
+            if item.get("ValueType") == "SCOORD" and _code(item) == IMAGE_REGION:
                 uid = _image_of(item)
                 marks[uid].append(Lesion(lesion_type_of(finding), _pathology(items), _region(item)))
     return marks

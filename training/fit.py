@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from inference.network import StartWeights
 from inference.weights_file import TrainedModule, WeightsHeader, save_weights
@@ -97,9 +98,17 @@ def fit(
     final = _trained("final", data, frozenset(assigned), plan, start, output, runtime, progress)
     header = header_from(records, plan, _population(images), {**provenance, "folds": folds, "seed": plan.seed})
     path = output / f"{module.value}.safetensors"
-    sha256 = save_weights(path, final.resnet.state_dict(), header)
+    sha256 = save_weights(path, plain_state(final), header)
     (output / f"{module.value}.json").write_text(json.dumps(header.figures, indent=2), encoding="utf-8")
     return Fitted(path, sha256, header.figures, data.skipped)
+
+
+def plain_state(network: TrainedNetwork) -> dict[str, Tensor]:
+    """The network's tensors in ordinary memory order: channels-last leaves strides that a file cannot keep."""
+    return {
+        name: tensor.detach().cpu().flatten().clone().view(tensor.shape)
+        for name, tensor in network.resnet.state_dict().items()
+    }
 
 
 def header_from(

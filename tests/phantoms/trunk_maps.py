@@ -1,0 +1,57 @@
+"""Small trunk maps with something to learn, for trainings that take seconds."""
+
+import signal
+import sys
+from os import getpid, kill
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from inference.results import Module
+from training.loop import Report, train
+from training.maps import TrunkMap
+from training.model import TrainedNetwork
+from training.plan import Plan, default_plan
+from training.runtime import Runtime
+from training.tasks import MapTask
+
+PLAN = default_plan(Module.NODULE, "frozen", 5).model_copy(update={"batch": 2, "epochs": 4})
+
+
+def trunk_maps(count: int = 4) -> tuple[TrunkMap, ...]:
+    """Every second one has a case in its middle."""
+    random = np.random.default_rng(1)
+    maps = []
+    for number in range(count):
+        features = random.random((1024, 14, 14)).astype(np.float16)
+        labels = np.zeros((5, 5), np.int8)
+        if number % 2:
+            labels[2, 2] = labels[2, 3] = labels[3, 2] = labels[3, 3] = 1
+            features[:64, 4:10, 4:10] += 2
+        maps.append(TrunkMap(features, 0, 0, labels, number, f"set:P{number}", "set"))
+    return tuple(maps)
+
+
+def train_small(checkpoint: Path | None, report: Report | None = None, plan: Plan = PLAN) -> dict[str, torch.Tensor]:
+    """Train on the small maps from random start weights; returns the state."""
+    torch.set_num_threads(1)
+    network = TrainedNetwork(plan, None)
+    task = MapTask(trunk_maps(), np.arange(4), plan)
+    train(network, task, Runtime(torch.device("cpu")), checkpoint=checkpoint, tag="small", report=report)
+    return network.state_dict()
+
+
+def die_at(step: int) -> Report:
+    """A report that ends the process as `kill -9` does."""
+
+    def report(done: int, steps: int, loss: float, auc: float) -> None:
+        del steps, loss, auc
+        if done == step:
+            kill(getpid(), signal.SIGKILL)
+
+    return report
+
+
+if __name__ == "__main__":
+    train_small(Path(sys.argv[1]), die_at(int(sys.argv[2])))

@@ -1,0 +1,110 @@
+"""Figures in exact numbers, and thresholds that cross."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from inference.grades import grade_of
+from training.errors import TooFewError
+from training.figures import Scores, WeightedAuc, at_cut, auc, auc_with_interval, brier, froc, reliability, roc_points
+from training.thresholds import calibration_from, study_specificity, table_with_intervals, thresholds_from
+
+
+def scores_of(cases: list[float], controls: list[float]) -> Scores:
+    rows = [(score, True, f"m{n}") for n, score in enumerate(cases)]
+    return Scores.of(rows + [(score, False, f"h{n}") for n, score in enumerate(controls)])
+
+
+def test_auc_is_scikit_learns_with_ties_and_weights() -> None:
+    random = np.random.default_rng(4)
+    drawn = Scores(random.integers(0, 20, 300) / 20, random.integers(0, 2, 300), np.arange(300).astype(str))
+    weights = random.integers(0, 4, 300).astype(float)
+    assert auc(drawn) == pytest.approx(roc_auc_score(drawn.truth, drawn.scores))
+    expected = roc_auc_score(drawn.truth, drawn.scores, sample_weight=weights)
+    assert WeightedAuc(drawn)(weights) == pytest.approx(expected)
+
+
+def test_roc_points_of_four_scores() -> None:
+    false_rate, true_rate = roc_points(scores_of([0.9, 0.5], [0.5, 0.1]))
+    assert false_rate.tolist() == [0, 0, 0.5, 1]
+    assert true_rate.tolist() == [0, 0.5, 1, 1]
+
+
+def test_interval_resamples_patients_and_covers_the_figure() -> None:
+    random = np.random.default_rng(1)
+    figure = auc_with_interval(scores_of(list(random.normal(1, 1, 40)), list(random.normal(0, 1, 80))))
+    assert figure is not None
+    low, high = figure["ci"]  # type: ignore[misc] # a list of two
+    assert low < figure["auc"] < high
+    assert 0.1 < high - low < 0.25
+    assert (figure["cases"], figure["controls"]) == (40, 80)
+
+
+def test_too_few_patients_or_one_class_is_no_figure_and_no_nan() -> None:
+    assert auc_with_interval(scores_of([0.9, 0.8, 0.7], [0.1] * 9)) is None
+    assert auc_with_interval(scores_of([], [0.1] * 9)) is None
+    with pytest.raises(TooFewError, match=r"3 patient\(s\) with and 9 without"):
+        thresholds_from(scores_of([0.9, 0.8, 0.7], [0.1] * 9))
+
+
+def test_thresholds_of_a_weak_model_follow_the_papers_words() -> None:
+    random = np.random.default_rng(2)
+    scores = scores_of(
+        list(random.normal(0.6, 0.12, 200).clip(0, 1)), list(random.normal(0.4, 0.12, 1000).clip(0, 1))
+    )
+    found = thresholds_from(scores)
+    assert [point.grade for point in found.points] == [6, 5, 4, 3]
+    six, five, four, three = found.points
+    assert six.threshold > five.threshold > four.threshold > three.threshold
+    assert six.specificity >= 0.99
+    assert 0.95 <= five.specificity < 0.99
+    assert four.sensitivity == pytest.approx(0.95)
+    assert three.sensitivity == pytest.approx(0.99)
+    assert found.empty == ()
+
+
+def test_thresholds_that_cross_leave_grade_4_empty() -> None:
+    scores = scores_of([0.8 + n / 1000 for n in range(100)], [0.2 + n / 1000 for n in range(100)])
+    found = thresholds_from(scores)
+    assert found.empty == (4, 3)
+    assert {grade_of(score, found.points) for score in scores.scores} <= {1, 5, 6}
+    assert grade_of(0.85, found.points) == 6
+
+
+def test_table_counts_at_the_cut() -> None:
+    scores = scores_of([0.9, 0.8, 0.7, 0.2], [0.75, 0.1, 0.1, 0.1, 0.1])
+    figures = at_cut(scores, 0.7)
+    assert figures == {"sensitivity": 0.75, "specificity": 0.8, "ppv": 0.75, "npv": 0.8}
+    assert at_cut(scores, 0.95)["ppv"] is None
+    row = table_with_intervals(thresholds_from(scores).points, scores)[0]
+    low, high = row["specificity_ci"]  # type: ignore[misc] # a list of two
+    assert 0 <= low <= row["specificity"] <= high <= 1  # type: ignore[operator] # a float
+
+
+def test_calibration_gives_back_true_probabilities() -> None:
+    random = np.random.default_rng(3)
+    truth = random.random(4000)
+    malignant = random.random(4000) < truth
+    overconfident = 1 / (1 + ((1 - truth) / truth) ** 2.0)  # logits twice too large
+    scores = Scores(overconfident, malignant.astype(int), np.arange(4000).astype(str))
+    calibration = calibration_from(scores, "simulated")
+    assert calibration.temperature == pytest.approx(2.0, rel=0.1)
+    assert calibration.prevalence == pytest.approx(malignant.mean())
+    said = np.array([calibration.probability(score) for score in overconfident])
+    assert brier(said, scores.truth) < brier(overconfident, scores.truth)
+    assert all(abs(b["predicted"] - b["observed"]) < 0.06 for b in reliability(said, scores.truth))
+
+
+def test_froc_counts_lesions_once_and_false_marks_on_control_images() -> None:
+    marks = [[(0.9, 0), (0.8, 0), (0.3, 1)], [(0.7, -1), (0.2, -1)]]
+    points = froc(marks, lesions=2, controls=[False, True])
+    assert points[0] == {"threshold": 0.9, "lesions": 0.5, "false_marks_per_image": 0.0}
+    assert points[-1] == {"threshold": 0.2, "lesions": 1.0, "false_marks_per_image": 2.0}
+
+
+def test_study_specificity_is_the_worst_of_images_and_modules() -> None:
+    nodules = Scores.of(
+        [(0.1, False, "a"), (0.6, False, "a"), (0.1, False, "b"), (0.1, False, "c"), (0.9, True, "m")]
+    )
+    calcifications = Scores.of([(0.1, False, "a"), (0.9, False, "b"), (0.1, False, "c")])
+    assert study_specificity([(nodules, 0.5), (calcifications, 0.5)]) == pytest.approx(1 / 3)
