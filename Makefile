@@ -56,6 +56,13 @@ bench: install system ## speed, each row beside its baseline; writes bench.json
 faults: install system ## kills of every process at random moments (KILLS=100)
 	$(BIN)/python -m tests.faults
 
+associations: install ## 10,000 associations, a tenth of them hostile: nothing may leak
+	$(BIN)/python tests/scp/campaign_associations.py
+
+fuzz: install ## coverage-guided fuzzing of PDUs, data sets and images (SECONDS=600 each)
+	$(BIN)/python -m pip install --quiet -c deploy/constraints.txt -e '.[fuzz]'
+	for target in association data_set image; do $(BIN)/python tests/fuzz $$target $(or $(SECONDS),600) || exit 1; done
+
 lock: ## resolve the pinned versions again (needs uv)
 	uv pip compile --universal --python-version 3.11 --all-extras --no-emit-package mammonode --no-header -q \
 	  pyproject.toml -o deploy/constraints.txt

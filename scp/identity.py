@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from inference.errors import UnreadablePixelsError
+from scp.instances import SUBJECT
 from scp.result_folders import FileIdentity
 
 PIXEL_MEMORY = 2 << 30
@@ -29,14 +29,7 @@ IMAGE = (
     "RescaleSlope", "VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape",
     "PixelIntensityRelationship", "PixelIntensityRelationshipSign",
 )  # fmt: skip
-"""What scores, coordinates and eligibility depend on."""
-
-SUBJECT = (
-    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge",
-    "PatientIdentityRemoved", "StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "StudyDescription",
-    "AccessionNumber", "ReferringPhysicianName", "SeriesInstanceUID", "SOPInstanceUID",
-)  # fmt: skip
-"""What the result objects say beside it: a change rebuilds them from the stored scores."""
+"""What scores, coordinates and eligibility depend on; what the result objects say beside it is SUBJECT."""
 
 
 def identify(path: Path) -> FileIdentity:
@@ -67,7 +60,7 @@ def pixel_digest(ds: Dataset) -> str:
     """SHA-256 of the stored pixel values, however they are encoded."""
     try:
         return hashlib.sha256(_values(ds).tobytes()).hexdigest()
-    except (UnreadablePixelsError, ValueError, TypeError, AttributeError, OverflowError, KeyError):
+    except Exception:  # noqa: BLE001 - what pydicom and the decoders raise on damaged input
         # damaged, too large, of several frames or samples, or no image: the bytes themselves
         return hashlib.sha256(b"undecoded" + bytes(ds.get("PixelData") or b"")).hexdigest()
 

@@ -22,6 +22,13 @@ HEADER_BYTES = 32 << 20
 HEADER_READS = 400_000
 """What all but the skipped values may take: a header of many tiny elements would grow thirty times in memory."""
 
+SUBJECT = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge",
+    "PatientIdentityRemoved", "StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "StudyDescription",
+    "AccessionNumber", "ReferringPhysicianName", "SeriesInstanceUID", "SOPInstanceUID",
+)  # fmt: skip
+"""Whose image it is: these must be readable, as every result names them; a change rebuilds the result objects."""
+
 PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 UNDEFINED = 0xFFFFFFFF
 ITEM, SEQUENCE_DELIMITATION = 0xFFFEE000, 0xFFFEE0DD
@@ -75,6 +82,8 @@ def read_header(path: Path, offset: int, transfer_syntax_uid: str) -> Dataset:
         for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
             checked_uid(header, keyword)
         _visit_sequences(header)
+        for keyword in SUBJECT:
+            header.get(keyword)
     except RefusedInstanceError:
         raise
     except Exception as error:

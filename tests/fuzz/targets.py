@@ -42,7 +42,7 @@ POLICY = EligibilityPolicy(
     for_processing=True, synthesised_2d=True, implants=True, secondary_capture=True, male_or_minor=True,
     burned_in_annotation=True, prior_days=None, today=date(2026, 1, 1),
 )  # fmt: skip
-CONTEXTS = [build_context(MAMMOGRAM, syntax) for syntax in TRANSFER_SYNTAXES]
+CONTEXTS = tuple(build_context(MAMMOGRAM, syntax) for syntax in TRANSFER_SYNTAXES)
 PREFIXES = (
     b"",
     associate_rq(contexts=CONTEXTS),

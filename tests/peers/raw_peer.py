@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 
 from pydicom.dataset import Dataset
@@ -25,10 +25,11 @@ ABORT = b"\x07\x00\x00\x00\x00\x04\x00\x00\x00\x00"
 A_ASSOCIATE_AC, A_ASSOCIATE_RJ, P_DATA_TF, A_RELEASE_RP, A_ABORT = 2, 3, 4, 6, 7
 
 
+@cache
 def associate_rq(
     calling: str = "MODALITY",
     called: str = "MAMMONODE",
-    contexts: Sequence[PresentationContext] | None = None,
+    contexts: tuple[PresentationContext, ...] = (),
 ) -> bytes:
     """An A-ASSOCIATE-RQ PDU; by default context 1 is a mammogram in explicit little endian."""
     primitive = A_ASSOCIATE()
