@@ -173,8 +173,11 @@ def calibrate(
     weights: Weights,
     data: Data,
     population: Annotated[
-        str, typer.Option(help="Whom the images show, in words that results may quote: 'screening 2024, site A'.")
-    ],
+        str | None,
+        typer.Option(
+            help="Whom the images show, as results may quote it: 'screening 2024, site A'. Default: the data."
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option(help="The site-calibration file to write.")] = Path("site-calibration.json"),
     width_over_height: Ratio = None,
     device: Device = "auto",
@@ -192,8 +195,9 @@ def calibrate(
         chosen = _cpu_ready(device, threads)
         annotations = _read(data, width_over_height)
         with BarProgress(console, None) as progress:
+            whom = population or ", ".join(f"{name} ({count} images)" for name, count in _counts(annotations).items())
             content, sha256 = calibration.calibrate(
-                weights, annotations.images, population, output, chosen, progress.stage("scan")
+                weights, annotations.images, whom, output, chosen, progress.stage("scan")
             )
         if as_json:
             typer.echo(
@@ -245,12 +249,17 @@ def _start(words: str) -> StartWeights:
     return "torchvision" if words == "torchvision" else Path(words)
 
 
-def _provenance(annotations: Annotations, plan: Plan, start: str) -> dict[str, Any]:
+def _counts(annotations: Annotations) -> dict[str, int]:
+    """Images of each data set."""
     counts: dict[str, int] = {}
     for image in annotations.images:
         counts[image.dataset] = counts.get(image.dataset, 0) + 1
+    return counts
+
+
+def _provenance(annotations: Annotations, plan: Plan, start: str) -> dict[str, Any]:
     return {
-        "data": counts,
+        "data": _counts(annotations),
         "patients": len({(image.dataset, image.patient_id) for image in annotations.images}),
         "start": Path(start).name,
         "trained": "whole network" if plan.trunk == "full" else "first block of layer4, fc (frozen trunk)",

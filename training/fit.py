@@ -42,7 +42,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit gave."""
+    """What a fit gave; only the first of several processes writes the file and knows its digest."""
 
     weights: Path
     sha256: str
@@ -98,8 +98,10 @@ def fit(
     final = _trained("final", data, frozenset(assigned), plan, start, output, runtime, progress)
     header = header_from(records, plan, _population(images), {**provenance, "folds": folds, "seed": plan.seed})
     path = output / f"{module.value}.safetensors"
-    sha256 = save_weights(path, plain_state(final), header)
-    (output / f"{module.value}.json").write_text(json.dumps(header.figures, indent=2), encoding="utf-8")
+    sha256 = ""
+    if runtime.rank == 0:
+        sha256 = save_weights(path, plain_state(final), header)
+        (output / f"{module.value}.json").write_text(json.dumps(header.figures, indent=2), encoding="utf-8")
     return Fitted(path, sha256, header.figures, data.skipped)
 
 

@@ -5,6 +5,7 @@ from its output, 16 input pixels apart. Only layer4 and fc are trained on them.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def _cached(path: Path, prepared: PreparedImage, network: TrainedNetwork) -> tup
         with np.load(path) as stored:
             return stored["features"], int(stored["top"]), int(stored["left"])
     features, top, left = trunk_map_of(prepared, network)
-    temporary = path.with_suffix(".part.npz")
+    temporary = path.with_suffix(f".{os.getpid()}.npz")
     np.savez(temporary, features=features, top=top, left=left)
     temporary.replace(path)
     return features, top, left

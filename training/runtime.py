@@ -51,6 +51,7 @@ def start_runtime(device: str, threads: int) -> Runtime:
         f"cuda:{local}" if ranks > 1 and device == "auto" and torch.cuda.is_available() else device
     )
     if chosen.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
         torch.cuda.set_device(chosen)
     else:
         use_threads(threads)

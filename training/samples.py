@@ -1,6 +1,7 @@
 """Annotated images to training samples: windows with their labels, cut out with their neighbourhood."""
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inference.device import usable_cores
 from inference.errors import UnreadablePixelsError
 from inference.recipe import Recipe
 from inference.results import Module
@@ -67,20 +69,27 @@ def build_patches(
     samples: list[Sample] = []
     patches: list[NDArray[np.uint8]] = []
     skipped: list[str] = []
-    for index, image in enumerate(images):
-        random = np.random.default_rng((plan.seed, index))
-        try:
-            for sample, patch in image_samples(prepare(image, plan.recipe), plan, random):
-                samples.append(sample)
-                patches.append(patch)
-        except (TrainingError, UnreadablePixelsError) as error:
-            skipped.append(f"{image.path.name}: {error}")
-        if progress:
-            progress(index + 1, len(images))
+    with ThreadPoolExecutor(usable_cores()) as pool:  # OpenCV and NumPy let other threads run
+        for index, found in enumerate(pool.map(lambda item: _cut_image(*item, plan), enumerate(images))):
+            if isinstance(found, str):
+                skipped.append(found)
+            else:
+                samples += [sample for sample, _ in found]
+                patches += [patch for _, patch in found]
+            if progress:
+                progress(index + 1, len(images))
     cases = sum(sample.label is Label.CASE for sample in samples)
     check_both_classes(cases, len(samples) - cases, skipped)
     reach = torch.tensor([sample.reach for sample in samples], device=device)
     return PatchSource(tuple(samples), torch.from_numpy(np.stack(patches)).to(device), reach, plan, tuple(skipped))
+
+
+def _cut_image(index: int, image: AnnotatedImage, plan: Plan) -> list[tuple[Sample, NDArray[np.uint8]]] | str:
+    """The samples of one image, or why it gives none."""
+    try:
+        return list(image_samples(prepare(image, plan.recipe), plan, np.random.default_rng((plan.seed, index))))
+    except (TrainingError, UnreadablePixelsError) as error:
+        return f"{image.path.name}: {error}"
 
 
 def check_both_classes(cases: int, controls: int, skipped: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from os import getpid, kill
+from os import environ, getpid, kill
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from training.loop import Report, train
 from training.maps import TrunkMap
 from training.model import TrainedNetwork
 from training.plan import Plan, default_plan
-from training.runtime import Runtime
+from training.runtime import Runtime, start_runtime
 from training.tasks import MapTask
 
 PLAN = default_plan(Module.NODULE, "frozen", 5).model_copy(update={"batch": 2, "epochs": 4})
@@ -53,5 +53,16 @@ def die_at(step: int) -> Report:
     return report
 
 
+def train_together(folder: Path) -> None:
+    """One of several processes that torchrun started: writes its own state to `folder`."""
+    runtime = start_runtime("cpu", 1)
+    network = TrainedNetwork(PLAN, None)
+    train(network, MapTask(trunk_maps(), np.arange(4), PLAN), runtime)
+    torch.save(network.state_dict(), folder / f"{runtime.rank}.pt")
+
+
 if __name__ == "__main__":
-    train_small(Path(sys.argv[1]), die_at(int(sys.argv[2])))
+    if "WORLD_SIZE" in environ:
+        train_together(Path(sys.argv[1]))
+    else:
+        train_small(Path(sys.argv[1]), die_at(int(sys.argv[2])))

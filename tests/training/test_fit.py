@@ -114,6 +114,17 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert equal(resumed, train_small(None))
 
 
+def test_two_processes_train_one_network(tmp_path: Path) -> None:
+    script = str(ROOT / "tests/phantoms/trunk_maps.py")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*torchrun, script, str(tmp_path)], env=environment, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert equal(first, second)
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in first.values())
+
+
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     train_small(tmp_path / "checkpoint")
     network = TrainedNetwork(PLAN, None)
