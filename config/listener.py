@@ -1,9 +1,10 @@
 """The DICOM listener: who may call, how much, how long."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from config.section import Section
 
@@ -49,6 +50,12 @@ class Peer(Section):
     username: str | None = None
     password_hash: str | None = None
     maximum_associations: int = Field(default=25, ge=1)
+
+    @field_validator("address")
+    @classmethod
+    def is_address(cls, address: str) -> str:
+        ip_network(address, strict=False)
+        return address
 
 
 class Listener(Section):
