@@ -5,16 +5,18 @@ import ssl
 import time
 
 import pytest
+from pydicom import dcmread
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.sop_class import Verification
 
 from config.listener import Tls
 from peers.certificates import Authority
 from peers.dcmtk import echoscu, storescu
-from peers.modality import associate
+from peers.modality import associate, send
+from peers.orthanc import Orthanc
 from peers.raw_peer import A_ABORT, A_ASSOCIATE_AC, RawPeer, associate_rq
 from peers.waiting import wait_for
-from phantoms.mammogram import write_study
+from phantoms.mammogram import mammogram, write_study
 from scp.tls import TlsContext, client_context, server_context
 
 
@@ -253,3 +255,34 @@ def _said(capsys):
 @pytest.fixture(autouse=True)
 def _forget():
     _HEARD.clear()
+
+
+def test_orthanc_both_ways_with_mutual_tls(listen_with_tls, authority, modality, tmp_path):
+    listening = listen_with_tls()
+    pacs = authority.issue("pacs")
+    node = {"AET": "MAMMONODE", "Host": "127.0.0.1", "Port": listening.port, "UseDicomTls": True}
+    orthanc = Orthanc(
+        tmp_path / "orthanc",
+        modalities={"NODE": node},
+        settings={
+            "DicomTlsEnabled": True,
+            "DicomTlsCertificate": str(pacs.certificate),
+            "DicomTlsPrivateKey": str(pacs.private_key),
+            "DicomTlsTrustedCertificates": str(authority.file),
+            "DicomTlsRemoteCertificateRequired": True,
+        },
+    ).start()
+    try:
+        [file] = write_study(tmp_path / "study", [mammogram(rows=64, columns=48)])
+        ds = dcmread(file)
+        context = _client(authority.file, modality)
+        [status] = send(orthanc.dicom_port, [ds], called="PACS", tls_args=(context, "127.0.0.1"))
+        assert status.Status == 0x0000
+        assert not associate(orthanc.dicom_port, called="PACS").is_established, "it demands TLS"
+        [stored] = orthanc.instances()
+        answer = orthanc.post("/modalities/NODE/store", {"Resources": [stored["ID"]], "Synchronous": True})
+        assert answer["FailedInstancesCount"] == 0
+    finally:
+        orthanc.stop()
+    [kept] = listening.files
+    assert dcmread(kept).SOPInstanceUID == ds.SOPInstanceUID
