@@ -123,11 +123,11 @@ BREAST_NOT_IMAGED = "not imaged"
 NO_GRADE = "no grade"
 WITHHELD = "No grade is given:"
 GRADE_WORDS = {
-    6: "malignant",
+    6: "highest suspicion",
     5: "very high suspicion",
     4: "suspicion",
     3: "probably benign",
-    1: "benign",
+    1: "no suspicion",
 }
 LEGEND = (("nodule", "nodule"), ("microcalcification", "microcalcification"), ("reader", "added by a reader"))
 FINDINGS = "Findings"

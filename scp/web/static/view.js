@@ -21,6 +21,7 @@ export class View {
     this.tiles = new Map();
     this.preview = null;
     this.labels = new Map();
+    this.size = [figure.clientWidth, figure.clientHeight];
     this.makeLabels();
     new ResizeObserver(() => this.resize()).observe(figure);
   }
@@ -123,10 +124,16 @@ export class View {
     this.pan(width / 2 - x, height / 2 - y);
   }
 
+  // A view that was zoomed keeps its middle and grows with its place.
   resize() {
-    if (!this.preview) return;
-    if (this.fitted) this.fit();
-    else this.draw();
+    const { clientWidth: width, clientHeight: height } = this.figure;
+    if (!this.preview || !width || !height) return;
+    if (this.fitted) { this.fit(); return; }
+    const growth = Math.min(width / this.size[0], height / this.size[1]);
+    const [x, y] = this.toStored(this.size[0] / 2, this.size[1] / 2);
+    this.scale *= growth;
+    const [atX, atY] = this.toScreen(x, y);
+    this.pan(width / 2 - atX, height / 2 - atY);
   }
 
   turn() {
@@ -146,6 +153,8 @@ export class View {
 
   paint() {
     const { clientWidth: width, clientHeight: height } = this.figure;
+    if (!width || !height) return;
+    this.size = [width, height];
     const ratio = devicePixelRatio;
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       this.canvas.width = Math.round(width * ratio);

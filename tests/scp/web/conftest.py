@@ -6,24 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
 from config.settings import Settings
 from inference.results import StudyResult
+from peers.chromium import open_tab, started_chromium
 from peers.live_page import Client, LivePage
 from phantoms.web_node import WebNode
 
-HEADLESS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 ARCHIVE = {"name": "archive", "url": "http://127.0.0.1:9/dicom-web"}
 
 
@@ -90,31 +81,23 @@ def page(node: WebNode, serve: Callable[[WebNode], str]) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(HEADLESS))
+    """One browser for all tests."""
+    with started_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def browse(chromium: Browser, node: WebNode, serve: Callable[[WebNode], str]) -> Iterator[Callable[..., Tab]]:
     """Opens a tab on the page of `node`; a complaint on its console fails the test."""
-    contexts: list[BrowserContext] = []
+    tabs: list[Tab] = []
     complaints: list[str] = []
     url = serve(node)
 
-    def open_tab(path: str = "/", width: int = 1440, height: int = 900, **options: Any) -> Tab:
-        context = chromium.new_context(base_url=url, viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.set_default_timeout(60_000)
-        tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.goto(path)
-        return tab
+    def open_it(path: str = "/", **options: Any) -> Tab:
+        tabs.append(open_tab(chromium, url, path, complaints, **options))
+        return tabs[-1]
 
-    yield open_tab
-    for context in contexts:
-        context.close()
+    yield open_it
+    for tab in tabs:
+        tab.context.close()
     assert complaints == []

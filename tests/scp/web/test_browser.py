@@ -236,7 +236,7 @@ def test_marks_can_be_hidden(browse) -> None:
 
 
 def test_pinch_on_a_tablet(browse) -> None:
-    tab = read_report(browse, width=820, height=1180, has_touch=True)
+    tab = read_report(browse, viewport={"width": 820, "height": 1180}, has_touch=True)
     keep(tab, "tablet")
     figure = view(tab, 1)
     figure.scroll_into_view_if_needed()
