@@ -24,7 +24,7 @@ class Normalisation(Frozen):
 
 
 class NoduleWindows(Frozen):
-    """Paper, 'Malignant nodules prediction'."""
+    """Paper, 'Malignant nodules prediction'. The sweep holds full windows only: starts 0, stride, 2 stride, ..."""
 
     rule: Literal["nodule"] = "nodule"
     window: int = 800
@@ -38,7 +38,7 @@ class NoduleWindows(Frozen):
 
 
 class MicrocalcificationWindows(Frozen):
-    """Paper, 'Malignant microcalcification prediction'."""
+    """Paper, 'Malignant microcalcification prediction'. Full windows only, as above; bright means in the breast."""
 
     rule: Literal["microcalcification"] = "microcalcification"
     window: int = 400

@@ -84,6 +84,10 @@ class TestBadInput:
         assert file.stat().st_size < 100_000
         assert reason_of(file, 4 << 20) == "image-too-large"
 
+    def test_file_larger_than_the_memory_allowed(self, tmp_path: Path):
+        (file,) = write_study(tmp_path, [mammogram(rows=1024, columns=1024)])
+        assert reason_of(file, 1 << 20) == "image-too-large"
+
     def test_colour(self):
         assert reason_of(mammogram(SamplesPerPixel=3, PhotometricInterpretation="RGB")) == "unsupported-pixels"
 
