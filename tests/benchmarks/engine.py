@@ -31,7 +31,7 @@ def rows(options: Options) -> Iterator[Row]:
 
 
 def _real(weights: Path, options: Options) -> Iterator[Row]:
-    number = 3 if not options.small else 1
+    number = 2 if options.small else 3
     studies = [_study(options, index) for index in range(number + 1)]
     with node(options.scratch / "real", weights) as running:
         idle = running.memory / MEGABYTE
@@ -53,7 +53,7 @@ def _study(options: Options, index: int) -> list[Path]:
     """The demonstration's study under a UID of its own, received today; phantoms where images are to be small."""
     folder = options.scratch / f"study-{index}"
     if options.small:
-        return write_study(folder, rows=options.rows, columns=options.columns)
+        return write_study(folder, rows=options.rows, columns=options.columns)[:1]
     instances = list(demonstration_study(malignant=index % 2 == 0))
     study = generate_uid()
     for ds in instances:

@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.results import MODELS, study_result
@@ -16,6 +16,7 @@ from config.settings import Settings, load
 from inference.eligibility import EligibilityPolicy
 from inference.results import ModelIdentity, StudyResult
 from scp.node import serve
+from scp.objects.inputs import HeatMaps
 
 ENTRY = (sys.executable, "-m", "benchmarks.fixed_node")
 
@@ -31,6 +32,10 @@ class FixedTime:
         """Wait, as for a device, then answer."""
         time.sleep(self._seconds)
         return study_result(files, 1)
+
+    def heat_map_source(self, files: Mapping[str, Path]) -> HeatMaps:
+        """None of any image."""
+        return lambda _instance, _module: None
 
     @property
     def models(self) -> tuple[ModelIdentity, ...]:
