@@ -22,8 +22,8 @@ FULL_RANGE_TAIL = 1e-5
 """Without a window: one pixel in 100,000 may lie above white, so that a dead detector element darkens nothing."""
 
 
-def grey_table(ds: Dataset, words: Words, levels: int = 256) -> NDArray[np.uint8]:
-    """Grey level (0 black to `levels` - 1 white) of each possible word, air dark and tissue bright.
+def grey_table(ds: Dataset, words: Words) -> NDArray[np.uint8]:
+    """Grey level (0 black to 255 white) of each possible word, air dark and tissue bright.
 
     VOI LUT or window where the image is meant for presentation and has one, else the range of its own pixels
     without padding. Raises ValueError where the LUT or rescale attributes make no sense.
@@ -39,7 +39,7 @@ def grey_table(ds: Dataset, words: Words, levels: int = 256) -> NDArray[np.uint8
     if is_inverse(ds):
         shades = 1 - shades
     shades[padding] = 0
-    return np.rint(shades * (levels - 1)).astype(np.uint8)
+    return np.rint(shades * 255).astype(np.uint8)
 
 
 def stored_values(ds: Dataset, bits_allocated: int) -> Values:

@@ -17,7 +17,7 @@ class Normalisation(Frozen):
     """Paper, 'Image normalization': MONOCHROME2, CLAHE, height 4096."""
 
     height: int = 4096
-    levels: int = 256
+    levels: Literal[256] = 256
     """Grey levels before CLAHE: one count for every source, so that 8 to 16 bits stored give the same image."""
     clip_limit: float = 2.0
     tile_grid: int = 8
