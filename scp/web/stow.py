@@ -20,9 +20,10 @@ MAXIMUM_INSTANCES = 2000
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["DICOMweb"], dependencies=OPERATORS_ONLY)
 
-MULTIPART = 'multipart/related; type="application/dicom"'
+MULTIPART = "multipart/related"
 MULTIPART_BODY = {
     "requestBody": {
+        "description": 'multipart/related; type="application/dicom": one Part 10 file a part (PS3.18 8.7.3.5)',
         "required": True,
         "content": {MULTIPART: {"schema": {"type": "string", "format": "binary"}}},
     }

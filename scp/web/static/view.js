@@ -118,7 +118,7 @@ export class View {
 
   lookAt([x0, y0, x1, y1]) {
     const { clientWidth: width, clientHeight: height } = this.figure;
-    const size = Math.max(x1 - x0, y1 - y0, 200) * 2.5;
+    const size = Math.max(x1 - x0, y1 - y0, 300) * 2.5;
     this.scale = Math.min(width, height) / size;
     const [x, y] = this.toScreen((x0 + x1) / 2, (y0 + y1) / 2);
     this.pan(width / 2 - x, height / 2 - y);
