@@ -116,7 +116,7 @@ class Spool:
 
     def _place(self, temporary: Path, folder: Path, instance: str) -> Path | None:
         make_folder(folder)
-        versions = [version.path for version in _versions(folder) if version.sop_instance_uid == instance]
+        versions = [version.path for version in _versions(folder, instance)]
         same = [version for version in versions if _same_data_set(version, temporary)]
         if same and same[-1] == versions[-1]:
             return None
@@ -191,14 +191,18 @@ def checked_uid(header: Dataset, keyword: str) -> str:
         raise RefusedInstanceError(CANNOT_UNDERSTAND, f"{keyword} is missing or malformed (PS3.5 9.1)") from error
 
 
-def _versions(folder: Path) -> list[SpooledInstance]:
-    """Every version in a study's folder, oldest first."""
+def _versions(folder: Path, instance: str = "") -> list[SpooledInstance]:
+    """Every version in a study's folder, of one instance if it is given, oldest first."""
     try:
-        names = [found for name in os.listdir(folder) if (found := VERSION.fullmatch(name))]  # noqa: PTH208 - names only
+        names = os.listdir(folder)  # noqa: PTH208 - names only: a study may have thousands
     except FileNotFoundError:
         return []
-    names.sort(key=lambda found: (found[2], found[1]))
-    return [SpooledInstance(folder / found[0], folder.name, found[1], found[2]) for found in names]
+    # the name's beginning is compared first, as that is quick
+    found = [match for name in names if name.startswith(instance) and (match := VERSION.fullmatch(name))]
+    if instance:
+        found = [match for match in found if match[1] == instance]
+    found.sort(key=lambda match: (match[2], match[1]))
+    return [SpooledInstance(folder / match[0], folder.name, match[1], match[2]) for match in found]
 
 
 def _same_data_set(one: Path, other: Path) -> bool:
