@@ -7,10 +7,10 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, resnet50
 
 from inference import recipe
 from inference.errors import WeightsError
+from inference.resnet import ResNet50
 from inference.results import Reason
 
 CLASSES = ("control", "malignant")
@@ -25,12 +25,7 @@ def build_network(settings: recipe.Network) -> nn.Module:
     The paper's environment has the original network, whose down-sampling blocks stride in their first 1x1
     convolution; torchvision's strides in the 3x3. Names and shapes of the weights are the same.
     """
-    network = cast("nn.Module", resnet50(weights=None, num_classes=len(CLASSES)))
-    if settings.stride_in_1x1:
-        for layer in ("layer2", "layer3", "layer4"):
-            cast("nn.Conv2d", network.get_submodule(f"{layer}.0.conv1")).stride = (2, 2)
-            cast("nn.Conv2d", network.get_submodule(f"{layer}.0.conv2")).stride = (1, 1)
-    return network
+    return ResNet50(len(CLASSES), settings.stride_in_1x1)
 
 
 def load_start_weights(network: nn.Module, source: StartWeights) -> None:
@@ -54,6 +49,8 @@ def load_start_weights(network: nn.Module, source: StartWeights) -> None:
 
 def _read_state(source: Path | Literal["torchvision"]) -> dict[str, Tensor]:
     if source == "torchvision":
+        from torchvision.models import ResNet50_Weights  # noqa: PLC0415 - 170 MB of memory that no node needs
+
         return cast("dict[str, Tensor]", ResNet50_Weights.IMAGENET1K_V1.get_state_dict(progress=True))
     try:
         if source.suffix == ".safetensors":

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from torchvision.models import resnet50
 
 from inference.errors import WeightsError
 from inference.evidence import EvidenceNetwork
@@ -43,6 +44,19 @@ def test_folding_leaves_the_trained_network_as_it_was(random_network: torch.nn.M
     EvidenceNetwork(random_network, Network())
     for name, tensor in random_network.state_dict().items():
         assert torch.equal(tensor, before[name]), name
+
+
+def test_it_is_torchvisions_network_down_to_the_random_start() -> None:
+    torch.manual_seed(3)
+    ours = build_network(Network(stride_in_1x1=False)).eval()
+    torch.manual_seed(3)
+    theirs = resnet50(weights=None, num_classes=2).eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    for name, tensor in theirs.state_dict().items():
+        assert torch.equal(ours.state_dict()[name], tensor), name
+    x = torch.rand(1, 3, 96, 96)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(x), theirs(x))
 
 
 def test_stride_lies_in_the_first_convolution_of_a_block() -> None:
