@@ -104,7 +104,8 @@ def _tree(inputs: Inputs, opinions: Sequence[Opinion]) -> Item:
 
 
 def _person(reader: str) -> Item:
-    return Item("PNAME", HAS_OBS_CONTEXT, PERSON_OBSERVER_NAME, {"PersonName": reader})
+    """The login name as a family name: with one component alone it would be the retired form (PS3.5 6.2)."""
+    return Item("PNAME", HAS_OBS_CONTEXT, PERSON_OBSERVER_NAME, {"PersonName": f"{reader}^"})
 
 
 def _group(opinion: Opinion, result: ImageResult) -> Item:

@@ -1,12 +1,13 @@
 """Is the node well: the node page, liveness, readiness and metrics."""
 
 import shutil
+import time
 from importlib.metadata import version
 
 from fastapi import APIRouter, HTTPException
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -14,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from config.destinations import Destination
 from inference.results import ModelIdentity, Reason
 from scp.node import metrics_folder
+from scp.tables import executors
 from scp.web import texts
 from scp.web.access import OPERATORS_ONLY
 from scp.web.echoes import Echo
@@ -38,6 +40,13 @@ class DestinationHealth(BaseModel):
     echo: Echo | None
 
 
+class WorkerHealth(BaseModel):
+    """A process that analyses and delivers; `alive` while it renews its lease."""
+
+    name: str
+    alive: bool
+
+
 class NodeHealth(BaseModel):
     """What an operator wants to see at a glance."""
 
@@ -47,6 +56,7 @@ class NodeHealth(BaseModel):
     disk: str
     disk_ok: bool
     accelerator: str
+    workers: list[WorkerHealth]
     shadow: bool
     studies: dict[str, int]
     destinations: list[DestinationHealth]
@@ -122,6 +132,7 @@ def node_health(state: WebState) -> NodeHealth:
         disk=f"{disk.free / 2**30:.0f} of {disk.total / 2**30:.0f} GiB free",
         disk_ok=not state.spool.is_low,
         accelerator=accelerator or texts.NO_GPU,
+        workers=_workers(state),
         shadow=settings.delivery.mode == "shadow",
         studies={state.value: number for state, number in sorted(state.journal.counts().items())},
         destinations=_destinations(state),
@@ -144,6 +155,14 @@ def _destinations(state: WebState) -> list[DestinationHealth]:
         )
         for row in state.journal.destinations(list(configured))
     ]
+
+
+def _workers(state: WebState) -> list[WorkerHealth]:
+    """By the leases in the journal's database."""
+    oldest = time.time() - state.settings.engine.lease_seconds
+    query = select(executors.c.executor_id, executors.c.renewed).order_by(executors.c.executor_id)
+    with state.journal.engine.connect() as connection:
+        return [WorkerHealth(name=name, alive=renewed > oldest) for name, renewed in connection.execute(query)]
 
 
 def _where(destination: Destination) -> str:

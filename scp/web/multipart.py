@@ -47,7 +47,7 @@ class _Writer:
     def begin(self) -> None:
         part = ReceivedPart(self.new_file())
         self.parts.append(part)
-        self._file = part.path.open("xb")
+        self._file = part.path.open("wb")
 
     def header_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
@@ -81,7 +81,7 @@ class _Writer:
 async def receive_parts(
     body: AsyncIterator[bytes], boundary: str, new_file: Callable[[], Path], maximum_parts: int
 ) -> list[ReceivedPart]:
-    """Write each part of `body` to a file named by `new_file`; the caller removes them, also when this raises.
+    """Write each part of `body` to a file that `new_file` makes; the caller removes them, also when this raises.
 
     Raises MultipartError: malformed, cut short, without a part or with more than `maximum_parts`; OSError: disk.
     """

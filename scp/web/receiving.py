@@ -12,14 +12,15 @@ from scp.spool import Spool
 
 @dataclass
 class TemporaryFiles:
-    """Names for temporary files; all of them are gone afterwards."""
+    """Temporary files; all of them are gone afterwards."""
 
     folder: Path
     paths: list[Path] = field(default_factory=list)
 
     def new(self) -> Path:
-        """A name that nothing has yet."""
+        """An empty file for the owner alone."""
         path = self.folder / f"{secrets.token_hex(12)}.upload"
+        path.touch(mode=0o600, exist_ok=False)
         self.paths.append(path)
         return path
 

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -111,13 +114,18 @@ def test_training_reads_the_table(node, page, result, tmp_path) -> None:
     assert page.get("/api/feedback.csv").text == text
 
 
-def test_training_reads_the_report(page, result) -> None:
+def test_training_reads_the_report(page, result, tmp_path) -> None:
     judge_everything(page, result)
     answer = page.get(f"{FEEDBACK}.dcm")
     report = pydicom.dcmread(io.BytesIO(answer.content))
     assert report.SOPClassUID == pydicom.uid.ComprehensiveSRStorage
     assert (report.VerificationFlag, report.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
     assert "Person Observer Name" in str(report)
+    path = tmp_path / "feedback.dcm"
+    path.write_bytes(answer.content)
+    checker = Path(sys.executable).with_name("dciodvfy")
+    said = subprocess.run([checker, path], capture_output=True, text=True, check=True)
+    assert "Error" not in said.stdout + said.stderr
     marks = report_lesions(report)
     assert {
         uid.rsplit(".", 1)[-1]: [(lesion.module, lesion.pathology) for lesion in lesions]

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from config.analysis import Analysis
 from phantoms.web_node import models
+from scp.leases import Leases
 from scp.node import metrics_folder
 from scp.web.gpus import Gpu, parse
 from scp.web.models import models_on_disk
@@ -139,11 +140,13 @@ def test_not_ready_without_a_journal(node, page) -> None:
     assert (answer.status_code, answer.json()["checks"]["journal"]) == (503, False)
 
 
-def test_node_health(page) -> None:
+def test_node_health(node, page) -> None:
+    Leases(node.journal.engine).take("node-1-0", "one")
     health = page.get("/api/node").json()
     assert health["name"] == "node-1"
     assert health["listener"] == "MAMMONODE on 0.0.0.0:11112"
     assert health["disk_ok"]
+    assert health["workers"] == [{"name": "node-1-0", "alive": True}]
     assert health["studies"] == {"delivered": 1}
     (destination,) = health["destinations"]
     assert (destination["name"], destination["queue"], destination["delivered"]) == ("archive", 0, 1)
