@@ -167,3 +167,11 @@ def test_numbers_that_float16_cannot_hold_are_refused_and_the_old_file_stays(
 def test_header_without_thresholds_may_be_written_before_calibration() -> None:
     header = small_header(Module.NODULE)
     assert WeightsHeader.model_validate_json(header.model_copy(update={"thresholds": ()}).model_dump_json())
+
+
+def test_reading_draws_no_random_numbers_of_the_callers(weights: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    load_weights(weights / "nodule.safetensors")
+    assert torch.equal(torch.rand(1), expected)
