@@ -19,6 +19,9 @@ from scp.work import NodeWork
 log = structlog.get_logger()
 
 NO_SUCH_INSTANCE = 0x0112
+SETTLED = 5.0
+"""Seconds after which what is not in the journal is not here."""
+
 KEEP_ASKING = 3600.0
 """Seconds for which a sender that does not take its report is tried again."""
 
@@ -32,6 +35,8 @@ def answer_requests(settings: Settings, work: NodeWork) -> None:
             work.commitment.answered(transaction)
             continue
         references = [_committed(settings, work, item) for item in request.references]
+        if any(item.failure for item in references) and time.time() - request.received < SETTLED:
+            continue  # an instance received just before may not be in the journal yet
         try:
             sent = send_report(_as_destination(peer, request), settings.listener.ae_title, transaction, references)
         except (NoAssociationError, OSError, ValueError, RuntimeError) as error:

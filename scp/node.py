@@ -65,7 +65,12 @@ def serve(
     logs.configure(settings.node, role if role != "worker" else f"worker-{slot}")
     _prepare_metrics(settings)
     if role == "all":
-        return Supervisor(settings, config, entry).run()
+        try:
+            supervisor = Supervisor(settings, config, entry)
+        except BlockingIOError:
+            log.error("this node runs already", folder=str(settings.node.folder), name=settings.node.name)  # noqa: TRY400
+            return AGAIN
+        return supervisor.run()
     return {"receiver": _receive, "worker": _work, "web": _show}[role](settings, slot, load)
 
 
@@ -138,9 +143,10 @@ class Supervisor:
 
     def run(self) -> int:
         """Supervise until told to stop; everything else is drained then."""
+        _on_signal(self._stopping.set)
+        self._children[0].look()  # the listener first: it needs no database
         from scp.recovery import set_damaged_aside  # noqa: PLC0415 - see above
 
-        _on_signal(self._stopping.set)
         set_damaged_aside(self._settings)
         while not self._stopping.is_set():
             ended = [child.look() for child in self._children]

@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -29,6 +30,7 @@ LOOK = 0.2
 """Seconds between two looks into the inbox."""
 
 SWEEP = 60.0
+ANSWER = 1.0
 BACK = 2.0
 """Seconds to wait when the database or the disk is away."""
 
@@ -62,6 +64,9 @@ class Worker:
             threading.Thread(target=self._loop, args=(self._sweep, SWEEP), name="sweep"),
             threading.Thread(target=self._loop, args=(self._keep_lease, self._settings.engine.lease_seconds / 3)),
         ]
+        if self._settings.listener.commitment:
+            answer = partial(answer_requests, self._settings, self._work)
+            loops.append(threading.Thread(target=self._loop, args=(answer, ANSWER), name="commitment"))
         for loop in loops:
             loop.start()
         self._stopping.wait()
@@ -97,8 +102,6 @@ class Worker:
             self._spool.done(self._executor_id, study)
         for known in self._work.commitment.arrived():
             self._engine.wake(known.study, known.digest, known.destination)
-        if self._settings.listener.commitment:
-            answer_requests(self._settings, self._work)
 
     def _arrived(self, study: str) -> None:
         found = self._work.settling.notice(study)

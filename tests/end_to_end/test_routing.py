@@ -10,9 +10,11 @@ import highdicom as hd
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from inference.results import StudyResult
 from peers.orthanc import Orthanc, free_port, wait_for
 from peers.running_node import RunningNode
 from phantoms.mammogram import write_study
+from phantoms.weights import write_weights
 from scp.demonstration_study import demonstration_study
 
 Make = Callable[..., Any]
@@ -22,11 +24,11 @@ def _modality(port: int) -> dict[str, Any]:
     return {"node": {"AET": "MAMMONODE", "Host": "127.0.0.1", "Port": port, "AllowStorageCommitment": True}}
 
 
-def _pair(orthanc: Make, node: Make, **options: Any) -> tuple[Orthanc, RunningNode]:
+def _pair(orthanc: Make, node: Make, route_everything: bool = False, **options: Any) -> tuple[Orthanc, RunningNode]:
     port = free_port()
-    pacs = orthanc(modalities=_modality(port), route_to="node", **options)
+    pacs = orthanc(modalities=_modality(port), route_to="node", route_everything=route_everything)
     destination = {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.dicom_port}
-    return pacs, node(port=port, destinations=[destination])
+    return pacs, node(port=port, destinations=[destination], **options)
 
 
 def _read(pacs: Orthanc, modality: str) -> list[Dataset]:
@@ -34,26 +36,32 @@ def _read(pacs: Orthanc, modality: str) -> list[Dataset]:
 
 
 def test_a_real_study_comes_back_as_sr_and_seg(orthanc: Make, node: Make, tmp_path: Path) -> None:
-    pacs, mammonode = _pair(orthanc, node)
+    """The whole product, pixels and networks included; the networks are small ones set by hand."""
+    analysis = {"weights": str(write_weights(tmp_path / "weights")), "device": "cpu", "threads": 1}
+    pacs, mammonode = _pair(orthanc, node, real=True, sections={"analysis": analysis})
     files = write_study(tmp_path / "study", list(demonstration_study(malignant=True)))
     study = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
 
     pacs.send(files)
-    mammonode.wait_for_state(study, "delivered")
+    said = mammonode.wait_for_state(study, "delivered", seconds=250)
 
-    assert Counter(tags["Modality"] for tags in pacs.instances()) == {"MG": 4, "SR": 2, "SEG": 4}
+    result = StudyResult.model_validate_json((Path(said["result_folder"]) / "result.json").read_bytes())
+    marked = {image.sop_instance_uid for image in result.images if image.findings}
+    assert len(result.analysed) == 4
+    assert marked
+    assert Counter(tags["Modality"] for tags in pacs.instances()) == {"MG": 4, "SR": 2, "SEG": len(marked)}
     reports = {ds.SOPClassUID.name: ds for ds in _read(pacs, "SR")}
     assert reports.keys() == {"Mammography CAD SR Storage", "Comprehensive 3D SR Storage"}
     assert {ds.StudyInstanceUID for ds in reports.values()} == {study}
     report = hd.sr.Comprehensive3DSR.from_dataset(reports["Comprehensive 3D SR Storage"])
-    assert len(report.content.get_planar_roi_measurement_groups()) == 4
-    sources = {tags["SOPInstanceUID"] for tags in pacs.instances("MG")}
+    groups = report.content.get_planar_roi_measurement_groups()
+    assert {group.tracking_uid for group in groups} == {finding.tracking_uid for finding in result.findings}
     segmented = set()
     for ds in _read(pacs, "SEG"):
         segmentation = hd.seg.Segmentation.from_dataset(ds)
         segmented |= {uid for _, _, uid in segmentation.get_source_image_uids()}
         assert segmentation.pixel_array.any()
-    assert segmented == sources
+    assert segmented == marked
 
 
 def test_a_pacs_that_routes_everything_gets_one_revision(orthanc: Make, node: Make, tmp_path: Path) -> None:

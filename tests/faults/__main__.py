@@ -26,6 +26,7 @@ def main() -> int:
             try:
                 reckoning = campaign.run()
             finally:
+                campaign.close()
                 if cluster is not None:
                     cluster.stop()
             print(f"\n{name}, {time.monotonic() - started:.0f} s, seed {seed}\n{reckoning.table()}\n", flush=True)

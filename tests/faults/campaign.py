@@ -21,6 +21,9 @@ from peers.running_node import RunningNode
 
 COUNTER = Path(__file__).with_name("counter.py")
 STEADY, FLAPPING = "steady", "flapping"
+SHORTEST_PAUSE, LONGEST_PAUSE = 5.0, 13.0
+"""Mean seconds between two kills: a hundred take less than 25 minutes."""
+
 AHEAD = 15
 """The sender waits while so many studies are on their way: kills, not a queue, are what is tested."""
 
@@ -42,7 +45,6 @@ class Campaign:
     seed: int
     cluster: Cluster | None = None
     machines: int = 1
-    every: float = 8.0
     done: list[Kill] = field(default_factory=list)
     nodes: list[RunningNode] = field(default_factory=list)
     counters: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
@@ -54,7 +56,11 @@ class Campaign:
         self._stopping = threading.Event()
         for name in self._ports:
             self._start_counter(name)
+        began = time.monotonic()
         self.nodes = [self._node(number).start() for number in range(self.machines)]
+        # a machine on which a node needs long to start gets more time between two kills, or nothing would ever pass
+        started_in = (time.monotonic() - began) / self.machines
+        self._every = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, 1.5 * started_in))
         sender = Sender([node.port for node in self.nodes])
         threads = [
             threading.Thread(target=self._send, args=(sender,)),
@@ -67,12 +73,16 @@ class Campaign:
         for thread in threads:
             thread.join()
         self._come_to_rest(sender)
+        return reckon(sender, {name: list(self._lines(name)) for name in self._ports}, self._kill_list())
+
+    def close(self) -> None:
+        """End everything that was started."""
+        self._stopping.set()
         for node in self.nodes:
             node.stop()
         for counter in self.counters.values():
             counter.kill()
             counter.wait()
-        return reckon(sender, {name: list(self._lines(name)) for name in self._ports}, self._kill_list())
 
     def _node(self, number: int) -> RunningNode:
         destinations: list[dict[str, Any]] = [
@@ -121,7 +131,7 @@ class Campaign:
     def _kill_all(self) -> None:
         roles = ["receiver", "worker", "worker", "supervisor"] + (["postgres"] if self.cluster else [])
         while len(self.done) < self.kills:
-            time.sleep(self._random.uniform(0.2, 2 * self.every))
+            time.sleep(self._random.uniform(0.2, 2 * self._every))
             role = self._random.choice(roles)
             node = self._random.choice(self.nodes)
             if role == "postgres" and self.cluster is not None:
@@ -161,7 +171,7 @@ class Campaign:
             )
 
         try:
-            wait_for(over, 180)
+            wait_for(over, 400)
         except TimeoutError:
             print("not everything has arrived; counting what has", flush=True)
         # what would come twice, comes within the longest retry

@@ -43,7 +43,7 @@ class Cluster:
             self.process = subprocess.Popen(
                 [*command, "-k", str(self.folder)], stdout=log, stderr=log, cwd="/", **self._user
             )
-        wait_for(self._answers, 60, "PostgreSQL did not start")
+        wait_for(self._answers, 180, "PostgreSQL did not start")
         return self
 
     def kill(self) -> None:
@@ -57,7 +57,11 @@ class Cluster:
     def stop(self) -> None:
         """SIGINT: fast shutdown."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def _children(self) -> list[str]:
         found = subprocess.run(

@@ -63,6 +63,7 @@ class Orthanc:
     dicom_port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(verify=False))
 
     def start(self) -> "Orthanc":
         """Start it and wait until it answers."""
@@ -86,6 +87,7 @@ class Orthanc:
 
     def stop(self) -> None:
         """End it."""
+        self._client.close()
         if self.process is not None:
             self.process.terminate()
             self.process.wait(20)
@@ -93,34 +95,43 @@ class Orthanc:
 
     def get(self, path: str) -> Any:
         """A REST resource."""
-        answer = httpx.get(f"http://127.0.0.1:{self.http_port}{path}", timeout=20)
-        answer.raise_for_status()
-        return answer.json()
+        return self._request("GET", path).json()
 
     def post(self, path: str, content: Any) -> Any:
         """POST JSON."""
-        answer = httpx.post(f"http://127.0.0.1:{self.http_port}{path}", json=content, timeout=20)
-        answer.raise_for_status()
-        return answer.json()
+        return self._request("POST", path, json=content).json()
 
     def delete(self, path: str) -> None:
         """Delete a resource."""
-        httpx.delete(f"http://127.0.0.1:{self.http_port}{path}", timeout=20).raise_for_status()
-
-    def instances(self, modality: str | None = None) -> list[dict[str, Any]]:
-        """Tags of all instances (SOPInstanceUID, Modality, …) with their Orthanc ID, of one modality if given."""
-        found = []
-        for instance in self.get("/instances?expand"):
-            tags = self.get(f"/instances/{instance['ID']}/simplified-tags")
-            if modality is None or tags.get("Modality") == modality:
-                found.append(tags | {"ID": instance["ID"]})
-        return found
+        self._request("DELETE", path)
 
     def file(self, instance: str) -> bytes:
         """The stored DICOM file."""
-        answer = httpx.get(f"http://127.0.0.1:{self.http_port}/instances/{instance}/file", timeout=20)
+        return self._request("GET", f"/instances/{instance}/file").content
+
+    def instances(self, modality: str | None = None) -> list[dict[str, Any]]:
+        """ID, SOPInstanceUID, StudyInstanceUID and Modality of all instances, of one modality if given."""
+        series = {item["ID"]: item for item in self.get("/series?expand")}
+        studies = {item["ID"]: item["MainDicomTags"]["StudyInstanceUID"] for item in self.get("/studies?expand")}
+        found = []
+        for instance in self.get("/instances?expand"):
+            parent = series.get(instance["ParentSeries"])
+            if parent is None or parent["ParentStudy"] not in studies:
+                continue  # it has arrived between the three questions
+            one = {
+                "ID": instance["ID"],
+                "SOPInstanceUID": instance["MainDicomTags"]["SOPInstanceUID"],
+                "StudyInstanceUID": studies[parent["ParentStudy"]],
+                "Modality": parent["MainDicomTags"]["Modality"],
+            }
+            if modality in (None, one["Modality"]):
+                found.append(one)
+        return found
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        answer = self._client.request(method, f"http://127.0.0.1:{self.http_port}{path}", timeout=30, **options)
         answer.raise_for_status()
-        return answer.content
+        return answer
 
     def send(self, paths: Sequence[Path], aet: str = "MODALITY") -> None:
         """Push files into it as a modality would."""

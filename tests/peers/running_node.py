@@ -76,6 +76,17 @@ class RunningNode:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    def kill_all(self) -> None:
+        """The machine is gone: SIGKILL to all its processes, and it does not come back."""
+        assert self.process is not None
+        tree = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+        for one in tree:
+            one.suspend()  # or a child would hear that its parent died, and drain
+        for one in tree:
+            one.kill()
+        self.process.wait()
+        self.process = None
+
     def pid(self, role: str) -> int:
         """The process of a role; waits until there is one."""
         assert self.process is not None

@@ -7,12 +7,22 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from config.settings import load
-from peers.fixed_scorer import FixedScorer
+from config.settings import Settings, load
 from scp.node import serve
+
+if TYPE_CHECKING:
+    from scp.steps import StudyAnalyser
+
+
+def load_scorer(_settings: Settings) -> "StudyAnalyser":
+    """The worker alone pays for it."""
+    from peers.fixed_scorer import FixedScorer
+
+    return FixedScorer(float(os.environ.get("FIXED_SCORER_SECONDS", "0")))
 
 
 def main() -> int:
@@ -22,14 +32,13 @@ def main() -> int:
     parser.add_argument("--role", default="all")
     parser.add_argument("--slot", type=int, default=0)
     arguments = parser.parse_args()
-    seconds = float(os.environ.get("FIXED_SCORER_SECONDS", "0"))
     return serve(
         load(arguments.config),
         arguments.config,
         arguments.role,
         arguments.slot,
         entry=(sys.executable, __file__),
-        load=lambda _settings: FixedScorer(seconds),
+        load=load_scorer,
     )
 
 

@@ -1,0 +1,53 @@
+"""More than one machine on one PostgreSQL: what a lost one had begun, another finishes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+
+from faults.cluster import Cluster
+from peers.orthanc import storescu
+from phantoms.mammogram import write_study
+
+Make = Callable[..., Any]
+LEASE = 3.0
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A PostgreSQL of our own."""
+    folder = tmp_path_factory.mktemp("cluster")
+    for parent in (folder, folder.parent, folder.parent.parent):
+        parent.chmod(0o755)  # it may run as another user
+    postgres = Cluster(folder / "postgres").create()
+    yield postgres
+    postgres.stop()
+
+
+def test_the_work_of_a_machine_that_never_returns_is_adopted(
+    node: Make, orthanc: Make, cluster: Cluster, tmp_path: Path
+) -> None:
+    pacs = orthanc()
+    destination = {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.dicom_port}
+    engine = {"database_url": cluster.url, "lease_seconds": LEASE}
+
+    def machine(name: str, seconds: float) -> Any:
+        sections = {"node": {"name": name, "folder": str(tmp_path / "shared")}, "engine": engine}
+        return node(destinations=[destination], sections=sections, seconds=seconds)
+
+    lost = machine("lost", 600.0)
+    files = write_study(tmp_path / "study", rows=256, columns=192)
+    study = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
+    storescu(files, lost.port)
+    lost.wait_for_state(study, "analysing")
+    heir = machine("heir", 0.0)
+    assert heir.status(study)["state"] == "analysing"
+
+    lost.kill_all()
+    said = heir.wait_for_state(study, "delivered")
+
+    assert said["revision"] == 1
+    assert "adopted the work of a lost executor" in heir.log.read_text()
+    assert len(pacs.instances("SR")) == 2
