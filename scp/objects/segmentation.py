@@ -18,6 +18,7 @@ from pydicom.uid import RLELossless, SegmentationStorage
 from inference.results import Finding, ImageResult, Module
 from scp.objects import codes, segments
 from scp.objects.composite import new_object
+from scp.objects.content_tree import decimal_string
 from scp.objects.context import patient_orientation, series_references, sop_reference
 from scp.objects.identity import LABEL_MAP_SEGMENTATION_STORAGE, uid_from
 from scp.objects.inputs import Inputs
@@ -42,7 +43,7 @@ def lesion_segmentation(inputs: Inputs, image: ImageResult) -> Dataset:
         ds.SegmentsOverlap = "UNDEFINED"
         _per_segment_frames(ds, inputs.source(image), len(findings))
         _put_bits(ds, (_mask(image, [finding]) for finding in findings))
-    _put_orientation(ds, inputs)
+    _put_orientation(ds, inputs, image)
     return ds
 
 
@@ -55,7 +56,7 @@ def heat_map_segmentation(inputs: Inputs, image: ImageResult, maps: dict[Module,
     ds.SegmentsOverlap = "YES" if len(maps) > 1 else "NO"
     _per_segment_frames(ds, inputs.source(image), len(maps))
     _put_bytes(ds, (np.rint(np.clip(m, 0, 1) * MAXIMUM_FRACTION).astype(np.uint8) for m in maps.values()))
-    _put_orientation(ds, inputs)
+    _put_orientation(ds, inputs, image)
     return ds
 
 
@@ -140,12 +141,21 @@ def _dimension(ds: Dataset, pointer: int, group: int, label: str) -> Dataset:
     return item
 
 
-def _put_orientation(ds: Dataset, inputs: Inputs) -> None:
-    """For OHIF alone: a plane without a patient frame, which the standard does not want (setting)."""
-    if inputs.options.plane_orientation:
-        plane = Dataset()
-        plane.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
-        ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence = Items([plane])
+def _put_orientation(ds: Dataset, inputs: Inputs, image: ImageResult) -> None:
+    """For OHIF alone (setting): a plane without a patient's frame, which the standard does not want.
+
+    OHIF 3.13.2 refuses a segmentation without the first group, and goes black without the second or if that is
+    empty: a projection has no slices, so a nominal thickness says nothing, and no spacing is made up.
+    """
+    if not inputs.options.plane_orientation:
+        return
+    plane, measures = Dataset(), Dataset()
+    plane.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
+    measures.SliceThickness = "1"
+    if image.pixel_spacing is not None:
+        measures.PixelSpacing = [decimal_string(spacing) for spacing in image.pixel_spacing]
+    ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence = Items([plane])
+    ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = Items([measures])
 
 
 def _put_bits(ds: Dataset, frames: Iterator[Frame]) -> None:
