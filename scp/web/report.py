@@ -94,9 +94,10 @@ def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...], re
 
 
 def _marked(result: StudyResult, opinions: tuple[Opinion, ...], reader: str) -> list[MarkedFinding]:
-    """Worst first."""
+    """Worst first: by grade, then by probability where all have one, as scores of two modules do not compare."""
     pairs = [(finding, image) for image in result.images for finding in image.findings]
-    pairs.sort(key=lambda pair: (-pair[0].grade, -pair[0].score))
+    calibrated = all(finding.probability is not None for finding, _ in pairs)
+    pairs.sort(key=lambda pair: (-pair[0].grade, -((pair[0].probability if calibrated else None) or pair[0].score)))
     marked = []
     for number, (finding, image) in enumerate(pairs, 1):
         said = {opinion.reader: opinion for opinion in opinions if opinion.subject == finding.tracking_uid}

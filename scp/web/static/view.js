@@ -235,10 +235,14 @@ export class View {
     this.stored.setAttribute("transform", `matrix(${a} 0 0 ${d} ${e} ${f})`);
     const width = this.figure.clientWidth;
     const taken = [];
+    // few marks, or looked at closely: all is written beside them; else their numbers alone
+    const spacious = this.labels.size <= 2 || !this.fitted;
     for (const [mark, label] of this.labels) {
       const [x0, y0, x1, y1] = mark.dataset.box.split(",").map(Number);
       const xs = [this.toScreen(x0, y0)[0], this.toScreen(x1, y1)[0]];
       const ys = [this.toScreen(x0, y0)[1], this.toScreen(x1, y1)[1]];
+      const text = spacious || mark.classList.contains("selected") ? mark.dataset.label : mark.dataset.short;
+      if (label.textContent !== text) label.textContent = text;
       const length = label.getComputedTextLength();
       const x = Math.min(Math.max(4, Math.min(...xs)), Math.max(4, width - length - 4));
       let y = Math.min(...ys) - 6;
@@ -256,6 +260,7 @@ export class View {
       mark.classList.toggle("selected", chosen);
       label.classList.toggle("selected", chosen);
     }
+    this.draw();
   }
 
   boxOf(subject) {
