@@ -37,6 +37,12 @@ PIXELMED = {
     r'Error: Template 1500 .*CODE \(121058,DCM,"Procedure reported"\).* not found in context group 100': (
         "CID 100 is a baseline group: it may be extended, and the code is the source's own procedure"
     ),
+    r'Warning: Template 4015MammoParameters .*\("Failed  Detections"\)': (
+        "PixelMed has two spaces in the name; PS3.16 has one"
+    ),
+    r'Warning: Template 4023 CADOperatingPoints/.*\("Operating Point Table"\)': (
+        "PS3.16 D names the concept 'CAD Operating Point Table'"
+    ),
     rf"Warning: [\d.]+: {_GROUP}/"
     r'(CODE|TEXT) \((111005,DCM,"Assessment Category"|GRADE,99MAMMONODE,"Suspicion grade"'
     r'|130400,DCM,"Geometric purpose of region"|121106,DCM,"Comment")\): Content Item not in template': (
