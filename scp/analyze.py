@@ -47,7 +47,7 @@ class Analysis:
         """The documented JSON; a file that is no DICOM belongs to a study without a UID."""
         studies = [_study_json(study) for study in self.studies]
         if self.unreadable:
-            images = [
+            images: list[dict[str, Any]] = [
                 {"sop_instance_uid": None, "file": str(file), "status": "failed", "reason": reason.model_dump()}
                 | {"findings": []}
                 for file, reason in self.unreadable.items()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from inference.results import Finding, ImageResult, ModuleResult, StudyResult
+from inference.results import Assessment, Finding, ImageResult, ModuleResult, StudyResult
 
 DISCLAIMER = "AI result, unverified. Research use, not a diagnosis."
 
@@ -30,14 +30,14 @@ def findings_table(result: StudyResult) -> Table:
 
 def study_line(result: StudyResult) -> str:
     """The grade of the study and of each breast, or why it is withheld."""
-    parts = [f"study: {_grade(result.study.grade, result.study.withheld and result.study.withheld.text)}"]
-    for side, breast in sorted(result.breasts.items(), reverse=True):
-        parts.append(f"{side} breast: {_grade(breast.grade, breast.withheld and breast.withheld.text)}")
-    return "; ".join(parts)
+    breasts = (f"{side} breast: {_grade(breast)}" for side, breast in sorted(result.breasts.items(), reverse=True))
+    return "; ".join((f"study: {_grade(result.study)}", *breasts))
 
 
-def _grade(grade: int | None, withheld: str | None) -> str:
-    return f"grade {grade}" if grade is not None else f"no grade ({withheld or 'nothing was analysed'})"
+def _grade(assessment: Assessment) -> str:
+    if assessment.grade is not None:
+        return f"grade {assessment.grade}"
+    return f"no grade ({assessment.withheld.text if assessment.withheld else 'nothing was analysed'})"
 
 
 def _add_module(table: Table, name: str, image: ImageResult, module: ModuleResult) -> None:
