@@ -21,7 +21,7 @@ class StandInPacs:
         folder.mkdir(parents=True, exist_ok=True)
         ae = AE(ae_title=self.ae_title)
         ae.supported_contexts = [*AllStoragePresentationContexts, build_context(Verification)]
-        handlers = [(evt.EVT_C_STORE, self._store), (evt.EVT_C_ECHO, self._echo)]
+        handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, self._store), (evt.EVT_C_ECHO, self._echo)]
         server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         assert server is not None, "only a blocking server is None"
         self._server = server
