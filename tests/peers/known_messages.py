@@ -29,6 +29,9 @@ DSRDUMP = {
     r"W: Check for template constraints not yet supported": "dcmtk 3.6.7 knows no templates for CAD SR",
 }
 DCMPSCHK = {
+    r"W: patientName absent or empty in presentation state": (
+        "Patient's Name is Type 2 (PS3.3 C.7.1.1): it is there, and empty where the source has none"
+    ),
     r"Error: Attribute value does not conform to data type definition\. Affected attribute: PatientName .*": (
         "dcmtk 3.6.7 checks names as if all character sets had one byte a character"
     ),

@@ -38,7 +38,8 @@ def dcmpschk(path: Path) -> list[str]:
     if "W: Test passed." in lines:
         return []
     details = " ".join(line.removeprefix("E:").strip() for line in lines if line.startswith("E:"))
-    return [f"Error: {error.strip()}" for error in details.split("Error:")[1:]] or lines
+    errors = [f"Error: {error.strip()}" for error in details.split("Error:")[1:]]
+    return errors or [line for line in lines if not line.startswith(("W: Testing", "W: Test failed"))]
 
 
 def pixelmed(paths: Sequence[Path]) -> dict[Path, list[str]]:
