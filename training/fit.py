@@ -122,6 +122,7 @@ def header_from(
     calibration = calibration_from(scores, population)
     figures = module_figures(records, thresholds.points, calibration)
     figures["empty_grades"] = list(thresholds.empty)
+    figures["thin_evidence"] = thresholds.thin
     figures["what"] = "out of fold, by patient; thresholds and calibration come from the same scores"
     return WeightsHeader(
         name=f"mammonode {plan.recipe.module.value}",

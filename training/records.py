@@ -133,8 +133,16 @@ def window_scores(records: Iterable[Record], negatives: frozenset[Label]) -> Sco
 
 
 def healthy_scores(records: Iterable[Record]) -> Scores:
-    """Images: malignant against healthy; benign ones are left out (the paper's protocol)."""
-    return Scores.of([(r.score, r.malignant, r.patient) for r in records if r.malignant or r.image.healthy])
+    """Images: malignant against healthy; benign ones are left out (the paper's protocol).
+
+    Only data sets that have both are compared, where any has: else the film would tell the answer.
+    """
+    known = [record for record in records if record.malignant or record.image.healthy]
+    kinds: dict[str, set[bool]] = {}
+    for record in known:
+        kinds.setdefault(record.image.dataset, set()).add(record.malignant)
+    both = {dataset for dataset, own in kinds.items() if len(own) == 2} or set(kinds)
+    return Scores.of([(r.score, r.malignant, r.patient) for r in known if r.image.dataset in both])
 
 
 def benign_scores(records: Iterable[Record]) -> Scores:

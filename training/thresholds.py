@@ -24,14 +24,22 @@ from training.figures import Scores, at_cut, interval
 SPECIFICITIES: dict[Grade, float] = {6: 0.99, 5: 0.95}
 SENSITIVITIES: dict[Grade, float] = {4: 0.95, 3: 0.99}
 """Grade 4 ends where sensitivity reaches 95 %: below it a score is grade 3."""
+LEAST_CASES = 20
+"""Fewer malignant images cannot carry a sensitivity of 95 %: their cut is the lowest of them, wherever it lies."""
+THIN_SPECIFICITY = 0.8
+"""Where grade 4, and with it marking, then begins; grade 3 keeps the lowest case, so that it gets no negative."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The points, from grade 6 down; `empty` grades no score can get, since the cuts cross."""
+    """The points, from grade 6 down; `empty` grades no score can get, since the cuts cross.
+
+    `thin`: fewer than LEAST_CASES malignant images, so grade 4 begins at a specificity of THIN_SPECIFICITY.
+    """
 
     points: tuple[OperatingPoint, ...]
     empty: tuple[Grade, ...]
+    thin: bool
 
 
 def thresholds_from(scores: Scores) -> Thresholds:
@@ -39,15 +47,18 @@ def thresholds_from(scores: Scores) -> Thresholds:
     scores.check("Thresholds")
     cuts = {grade: _cut_at_specificity(scores, wanted) for grade, wanted in SPECIFICITIES.items()}
     cuts |= {grade: _cut_at_sensitivity(scores, wanted) for grade, wanted in SENSITIVITIES.items()}
+    thin = scores.cases < LEAST_CASES
+    if thin:
+        cuts[4] = max(cuts[4], _cut_at_specificity(scores, THIN_SPECIFICITY))
     points = tuple(_point(grade, cut, scores) for grade, cut in cuts.items())
-    return Thresholds(points, empty_grades(points))
+    return Thresholds(points, empty_grades(points), thin)
 
 
 def _cut_at_specificity(scores: Scores, wanted: float) -> float:
     """The lowest score such that at least `wanted` of the controls lie below it."""
     controls = np.sort(scores.scores[scores.truth == 0])
     needed = int(np.ceil(round(wanted * len(controls), 9)))
-    return min(float(nextafter(controls[needed - 1], inf)), 1.0)
+    return min(float(nextafter(controls[needed - 1], inf)), 1.0)  # 1: scores are saturated there
 
 
 def _cut_at_sensitivity(scores: Scores, wanted: float) -> float:

@@ -71,6 +71,16 @@ def test_thresholds_that_cross_leave_grade_4_empty() -> None:
     assert grade_of(0.85, found.points) == 6
 
 
+def test_few_malignant_images_move_grade_4_but_never_allow_a_negative() -> None:
+    controls = [n / 100 for n in range(100)]
+    found = thresholds_from(scores_of([0.02, 0.5, 0.85, 0.9, 0.95], controls))
+    assert found.thin
+    four, three = found.points[2:]
+    assert four.specificity == pytest.approx(0.8)
+    assert three.threshold == 0.02
+    assert not thresholds_from(scores_of([0.02, 0.5, 0.85, 0.9, 0.95] * 4, controls)).thin
+
+
 def test_table_counts_at_the_cut() -> None:
     scores = scores_of([0.9, 0.8, 0.7, 0.2], [0.75, 0.1, 0.1, 0.1, 0.1])
     figures = at_cut(scores, 0.7)
