@@ -12,6 +12,7 @@ In passing, threads wait for events instead of polling every millisecond, and da
 the socket to the file. The last two holes are closed in scp.messages.
 """
 
+import gc
 import select
 import socket
 import ssl
@@ -169,7 +170,7 @@ class PeerRequestHandler(RequestHandler):
 
 
 class PeerServer(ThreadedAssociationServer):
-    """Replaces `get_request` and `process_request_thread`: the handshake runs in the connection's own thread."""
+    """Replaces `get_request`, `process_request_thread`, `service_actions`: the handshake has a thread of its own."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -179,8 +180,16 @@ class PeerServer(ThreadedAssociationServer):
     ) -> None:
         self.reception = reception
         self.io_timeout = io_timeout
+        self._collected = 0.0
         super().__init__(ae, address, request_handler=PeerRequestHandler, **kwargs)
         ae._servers.append(self)  # from where shutdown removes it
+
+    def service_actions(self) -> None:
+        """Free ended associations, whose threads refer to one another, within a second and not now and then."""
+        now = time.monotonic()
+        if now - self._collected > 1.0:
+            self._collected = now
+            gc.collect()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept, without a handshake."""

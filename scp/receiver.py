@@ -1,5 +1,6 @@
 """The receiver process: the listener and the spool, no database, no torch."""
 
+import gc
 import os
 import signal
 import threading
@@ -51,6 +52,8 @@ def run_receiver(
     if swept:
         log.warning("half-received files of an earlier run removed", files=swept)
     server = StorageServer(listener, spool, contexts, handlers)
+    # what is loaded now stays: the collections that free ended associations need not look at it
+    gc.freeze()
     stopping.wait()
     server.stop(settings.node.drain_seconds)
     log.info("stopped")

@@ -59,7 +59,7 @@ DATA_SET = encoded(IMAGE)
 
 def good(port: int, _chance: random.Random) -> None:
     """Associate, store, release; every answer must be right."""
-    with RawPeer(port, timeout=60) as peer:
+    with RawPeer(port, timeout=300) as peer:
         answer = peer.associate()
         assert answer == A_ASSOCIATE_AC, f"answered with PDU type {answer}"
         peer.send(STORE, p_data(DATA_SET))
@@ -141,9 +141,9 @@ def settings(folder: Path, port: int) -> Path:
     """A node that only receives, with short timeouts and no limit to associations a minute."""
     path = folder / "mammonode.toml"
     path.write_text(
-        f'[node]\nfolder = "{folder}"\nlog_format = "json"\nlog_level = "error"\n'
+        f'[node]\nfolder = "{folder}"\nlog_format = "json"\nlog_level = "error"\ndrain_seconds = 5\n'
         f'[listener]\nbind = "127.0.0.1"\nport = {port}\nfree_space = 0\nassociations_per_minute = 1000000\n'
-        "association_timeout = 10\nnetwork_timeout = 10\nidle_timeout = 20\ndimse_timeout = 10\n"
+        "association_timeout = 30\nnetwork_timeout = 10\nidle_timeout = 60\ndimse_timeout = 30\n"
     )
     return path
 
@@ -174,7 +174,7 @@ def run(port: int, receiver: psutil.Process, count: int) -> list[dict[str, float
             for waiting in [pool.submit(one, hostile, chance.randrange(1 << 32)) for hostile in plan]:
                 waiting.result()
             rate = len(plan) / (time.monotonic() - began)
-            wait_for(lambda: receiver.num_threads() <= QUIET_THREADS, 30)
+            wait_for(lambda: receiver.num_threads() <= QUIET_THREADS, 120)
             measures.append(
                 {
                     "associations": (part + 1) * len(plan),
@@ -210,7 +210,7 @@ def main() -> None:
             arriving = list((folder / "spool" / "incoming").glob("*/*"))
         finally:
             process.terminate()
-            process.wait(60)
+            process.wait(120)
     first, last = measures[0], measures[-1]
     assert not arriving, arriving
     assert last["rss_mib"] <= GROWTH * first["rss_mib"], "memory grows"

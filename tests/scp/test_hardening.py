@@ -33,6 +33,7 @@ QUICK = {"association_timeout": 0.6, "network_timeout": 0.6, "idle_timeout": 0.6
 UPSTREAM = {
     # replaced
     transport.AssociationServer.get_request: "925a4f3a3042f6e4",
+    transport.AssociationServer.service_actions: "0a0853a3615ac7c5",
     transport.ThreadedAssociationServer.process_request_thread: "9e76e9b9c8a3d8b1",
     transport.RequestHandler._create_association: "05c8d12b79863cdb",
     transport.AssociationSocket.ready.fget: "3eb58e3d39dc076d",
