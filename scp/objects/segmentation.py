@@ -145,7 +145,8 @@ def _put_orientation(ds: Dataset, inputs: Inputs, image: ImageResult) -> None:
     """For OHIF alone (setting): a plane without a patient's frame, which the standard does not want.
 
     OHIF 3.13.2 refuses a segmentation without the first group, and goes black without the second or if that is
-    empty: a projection has no slices, so a nominal thickness says nothing, and no spacing is made up.
+    empty: a projection has no slices, so a nominal thickness says nothing, and no spacing is made up
+    (then highdicom 0.28 does not read the object).
     """
     if not inputs.options.plane_orientation:
         return

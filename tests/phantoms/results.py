@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from inference.results import (
     Assessment,
@@ -126,11 +127,20 @@ def image_result(
         columns=ds.Columns,
         laterality=view[:1] or None,  # type: ignore[arg-type] # 'L', 'R' or empty
         view=view[1:] or None,
+        pixel_spacing=_spacing_at_the_breast(ds),
         status=status,
         reason=reason,
         modules=tuple(modules),
         grade=max(grades, default=None),
     )
+
+
+def _spacing_at_the_breast(ds: Dataset) -> tuple[float, float] | None:
+    spacing = ds.get("ImagerPixelSpacing")
+    magnification = ds.get("EstimatedRadiographicMagnificationFactor")
+    if not isinstance(spacing, MultiValue) or len(spacing) != 2 or min(spacing) <= 0 or not magnification:
+        return None
+    return float(spacing[0]) / float(magnification), float(spacing[1]) / float(magnification)
 
 
 def study_result(images: Sequence[ImageResult], study_instance_uid: str, **fields: object) -> StudyResult:

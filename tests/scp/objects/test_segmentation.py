@@ -108,8 +108,18 @@ def test_heat_map_is_fractional(build_case):
 
 def test_plane_orientation_is_an_opt_in(one_of):
     assert "PlaneOrientationSequence" not in one_of("seg").SharedFunctionalGroupsSequence[0]
-    (plane,) = one_of("seg", plane_orientation=True).SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
-    assert list(plane.ImageOrientationPatient) == [1, 0, 0, 0, 1, 0]
+    shared = one_of("seg", plane_orientation=True).SharedFunctionalGroupsSequence[0]
+    assert list(shared.PlaneOrientationSequence[0].ImageOrientationPatient) == [1, 0, 0, 0, 1, 0]
+    spacing = shared.PixelMeasuresSequence[0].PixelSpacing
+    assert list(spacing) == pytest.approx([1.1648 / 1.03125] * 2), "at the breast"
+
+
+def test_no_spacing_is_made_up(one_of, views):
+    for view in views:
+        del view.ImagerPixelSpacing
+    (measures,) = one_of("seg", plane_orientation=True).SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    assert "PixelSpacing" not in measures
+    assert measures.SliceThickness == 1
 
 
 LARGE = """
