@@ -1,6 +1,7 @@
 """From annotated images to a weights file: the way of the data, top to bottom."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from inference.weights_file import TrainedModule, WeightsHeader, save_weights
 from training.annotations import AnnotatedImage
 from training.checkpoint import training_tag
 from training.evaluate import examine, module_figures
+from training.figures import Scores
 from training.leaks import check_images, check_split
 from training.loop import Report, Task, train
 from training.maps import TrunkMap, build_maps, map_record
@@ -96,7 +98,7 @@ def fit(
         outside = frozenset(assigned) - inside
         records += _records(network, data, outside, runtime, progress.stage(f"fold {fold + 1}: scores"))
     final = _trained("final", data, frozenset(assigned), plan, start, output, runtime, progress)
-    header = header_from(records, plan, _population(images), {**provenance, "folds": folds, "seed": plan.seed})
+    header = header_from(records, plan, {**provenance, "folds": folds, "seed": plan.seed})
     path = output / f"{module.value}.safetensors"
     sha256 = ""
     if runtime.rank == 0:
@@ -113,13 +115,11 @@ def plain_state(network: TrainedNetwork) -> dict[str, Tensor]:
     }
 
 
-def header_from(
-    records: Sequence[Record], plan: Plan, population: str, provenance: Mapping[str, Any]
-) -> WeightsHeader:
+def header_from(records: Sequence[Record], plan: Plan, provenance: Mapping[str, Any]) -> WeightsHeader:
     """Thresholds, calibration and figures from out-of-fold records. Raises TooFewError: too few patients."""
     scores = healthy_scores(records)
     thresholds = thresholds_from(scores)
-    calibration = calibration_from(scores, population)
+    calibration = calibration_from(scores, _population(scores))
     figures = module_figures(records, thresholds.points, calibration)
     figures["empty_grades"] = list(thresholds.empty)
     figures["thin_evidence"] = thresholds.thin
@@ -199,8 +199,7 @@ def _indices(patients: Sequence[str], wanted: frozenset[str]) -> NDArray[np.int6
     return np.array([index for index, patient in enumerate(patients) if patient in wanted], np.int64)
 
 
-def _population(images: Sequence[AnnotatedImage]) -> str:
-    counts: dict[str, int] = {}
-    for image in images:
-        counts[image.dataset] = counts.get(image.dataset, 0) + 1
+def _population(scores: Scores) -> str:
+    """Whom thresholds and calibration were measured on: images of each data set."""
+    counts = Counter(str(patient).split(":")[0] for patient in scores.patients)
     return "out of fold: " + ", ".join(f"{name} ({count} images)" for name, count in sorted(counts.items()))
