@@ -58,6 +58,16 @@ class Report(Frozen):
 
     references: tuple[Reference, ...]
 
+    @property
+    def committed(self) -> set[str]:
+        """SOP Instance UIDs that are safe there."""
+        return {item.sop_instance_uid for item in self.references if item.failure is None}
+
+    @property
+    def missing(self) -> set[str]:
+        """SOP Instance UIDs that are not."""
+        return {item.sop_instance_uid for item in self.references if item.failure is not None}
+
 
 class Request(Frozen):
     """What a sender wants this node to commit to."""
@@ -119,14 +129,10 @@ class Commitment:
     def read_reports(self, receipt: Receipt, parcels: Sequence[Parcel]) -> Receipt:
         """The receipt as the reports leave it: committed, or with what is missing there no longer called stored."""
         wanted = {parcel.sop_instance_uid for parcel in parcels}
-        references = [
-            reference
-            for transaction in receipt.transactions
-            if (report := self.report(transaction)) is not None
-            for reference in report.references
-        ]
-        committed = {item.sop_instance_uid for item in references if item.failure is None}
-        missing = {item.sop_instance_uid for item in references if item.failure is not None} - committed
+        reports = [self.report(transaction) for transaction in receipt.transactions]
+        committed = {uid for report in reports if report is not None for uid in report.committed}
+        # what an earlier report missed has been sent again since
+        missing = reports[-1].missing - committed if reports and reports[-1] is not None else set()
         if wanted <= committed:
             return receipt.model_copy(update={"committed": True})
         stored = tuple(uid for uid in receipt.stored if uid not in missing)

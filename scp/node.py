@@ -42,7 +42,7 @@ Role = Literal["all", "receiver", "worker", "web"]
 
 ENTRY = (sys.executable, "-P", "-m", "scp.cli")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
-FIRST_WAIT, LONGEST_WAIT, HEALTHY = 0.5, 30.0, 60.0
+FIRST_WAIT, LONGEST_WAIT, HEALTHY = 0.5, 10.0, 60.0
 """Seconds before a dead process is started again; doubled each time until it has lived for HEALTHY s."""
 
 WATCH = 0.1
@@ -184,12 +184,18 @@ def _receive(settings: Settings, _slot: int, _load: Load | None) -> int:
 
 
 def _work(settings: Settings, slot: int, load: Load | None) -> int:
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415
+
     from scp.composition import load_analyser  # noqa: PLC0415
     from scp.worker import Worker  # noqa: PLC0415
 
     worker = Worker(settings, slot, load or load_analyser)
     _on_signal(worker.stop)
-    worker.run()
+    try:
+        worker.run()
+    except OperationalError as error:
+        log.warning("the database is away", error=type(error).__name__)
+        return AGAIN
     if any(thread.name.startswith("dbos-executor") for thread in threading.enumerate()):
         # a step that has outlived the time to drain is done again by the next start: do not wait for it
         logging.shutdown()

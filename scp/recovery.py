@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from config.settings import Settings
 from scp.durable import locked
@@ -16,6 +16,9 @@ from scp.receiver import spool_folder
 from scp.spool import Spool
 
 log = structlog.get_logger()
+
+AWAY = 2.0
+"""Seconds between two attempts to reach the database."""
 
 DAMAGE = ("malformed", "not a database", "disk image", "schema is corrupt")
 
@@ -30,36 +33,56 @@ def set_damaged_aside(settings: Settings) -> list[Path]:
 
     To be called while no process of this node has them open.
     """
-    aside = []
+    databases = [Path(url.removeprefix("sqlite:///")) for url in _sqlite_urls(settings)]
+    if not databases:
+        return []
     with locked(settings.node.folder / "locks" / "recovery.lock"):
-        for url in (journal_url(settings), engine_url(settings)):
-            path = Path(url.removeprefix("sqlite:///"))
-            if url.startswith("sqlite") and path.exists() and not _is_sound(path):
-                stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-                for suffix in ("-wal", "-shm", ""):
-                    part = Path(f"{path}{suffix}")
-                    if part.exists():
-                        part.rename(f"{path}.corrupt-{stamp}{suffix}")
-                aside.append(Path(f"{path}.corrupt-{stamp}"))
-                log.error(
-                    "damaged database set aside, rebuilt from the files", database=path.name, kept=aside[-1].name
-                )
-    return aside
+        return [_set_aside(path) for path in databases if path.exists() and not _is_sound(path)]
+
+
+def _sqlite_urls(settings: Settings) -> list[str]:
+    return [url for url in (journal_url(settings), engine_url(settings)) if url.startswith("sqlite")]
+
+
+def _set_aside(path: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    kept = Path(f"{path}.corrupt-{stamp}")
+    for suffix in ("-wal", "-shm", ""):
+        part = Path(f"{path}{suffix}")
+        if part.exists():
+            part.rename(f"{kept}{suffix}")
+    log.error("damaged database set aside, rebuilt from the files", database=path.name, kept=kept.name)
+    return kept
 
 
 def open_journal(settings: Settings) -> Journal:
-    """Open the journal; an empty one gets a row for every study in the spool, for the sweep to look at.
+    """Open the journal, waiting for a database that is away; an empty one is made anew from the spool."""
+    while True:
+        try:
+            journal = Journal.open(settings)
+            if not journal.counts():
+                with locked(settings.node.folder / "locks" / "recovery.lock"):
+                    _rebuild(settings, journal)
+        except OperationalError as error:
+            if is_corrupt(error):
+                raise
+            log.warning("the database is away", error=type(error).__name__, seconds=AWAY)
+            time.sleep(AWAY)
+        else:
+            return journal
+
+
+def _rebuild(settings: Settings, journal: Journal) -> None:
+    """A row for every study in the spool, for the sweep to look at.
 
     The new generation makes all work new to the engine; each step then finds what is on disk already.
     """
-    journal = Journal.open(settings)
-    with locked(settings.node.folder / "locks" / "recovery.lock"):
-        if not journal.counts():
-            generation = int(time.time())
-            for study in Spool(spool_folder(settings), owner="recovery").study_uids():
-                journal.record_study(study, state=StudyState.RECEIVED, generation=generation)
-                journal.record_event(study, "rebuilt", "found in the spool, unknown to the journal")
-    return journal
+    generation = int(time.time())
+    known = journal.seen()
+    for study in Spool(spool_folder(settings), owner="recovery").study_uids():
+        if study not in known:
+            journal.record_study(study, state=StudyState.RECEIVED, generation=generation)
+            journal.record_event(study, "rebuilt", "found in the spool, unknown to the journal")
 
 
 def _is_sound(path: Path) -> bool:

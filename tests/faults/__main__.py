@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -27,12 +28,14 @@ def main() -> int:
                 reckoning = campaign.run()
             finally:
                 campaign.close()
+                if keep := os.environ.get("KEEP"):
+                    shutil.copytree(
+                        folder, f"{keep}-{name}", dirs_exist_ok=True, ignore=shutil.ignore_patterns("postgres")
+                    )
                 if cluster is not None:
                     cluster.stop()
             print(f"\n{name}, {time.monotonic() - started:.0f} s, seed {seed}\n{reckoning.table()}\n", flush=True)
             answers[name] = reckoning.as_json() | {"seconds": round(time.monotonic() - started), "seed": seed}
-            if not reckoning.ok and (keep := os.environ.get("KEEP")):
-                os.system(f"cp -r {folder} {keep}")
     Path("faults.json").write_text(json.dumps(answers, indent=1))
     return 0 if all(answer["ok"] for answer in answers.values()) else 1
 

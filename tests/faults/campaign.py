@@ -57,7 +57,9 @@ class Campaign:
         for name in self._ports:
             self._start_counter(name)
         began = time.monotonic()
-        self.nodes = [self._node(number).start() for number in range(self.machines)]
+        self.nodes = [self._node(number) for number in range(self.machines)]
+        for node in self.nodes:
+            node.start()
         # a machine on which a node needs long to start gets more time between two kills, or nothing would ever pass
         started_in = (time.monotonic() - began) / self.machines
         self._every = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, 1.5 * started_in))

@@ -13,8 +13,13 @@ import time
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE, AllStoragePresentationContexts, evt
-from pynetdicom.sop_class import Verification
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import (
+    Comprehensive3DSRStorage,
+    MammographyCADSRStorage,
+    SegmentationStorage,
+    Verification,
+)
 
 lock = threading.Lock()
 
@@ -54,8 +59,9 @@ def main() -> None:
     ae_title, port, path = sys.argv[1:]
     log = os.open(Path(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     ae = AE(ae_title=ae_title)
-    ae.supported_contexts = AllStoragePresentationContexts
-    ae.add_supported_context(Verification)
+    ae.maximum_associations = 50
+    for sop_class in (MammographyCADSRStorage, Comprehensive3DSRStorage, SegmentationStorage, Verification):
+        ae.add_supported_context(sop_class)
     ae.start_server(("127.0.0.1", int(port)), evt_handlers=[(evt.EVT_C_STORE, store, [log])])
 
 

@@ -92,7 +92,7 @@ class RunningNode:
         assert self.process is not None
         if role == "supervisor":
             return self.process.pid
-        return int(wait_for(lambda: self._child(role), 60, f"no {role} process"))
+        return int(wait_for(lambda: self._child(role), 180, f"no {role} process"))
 
     def _child(self, role: str) -> int | None:
         assert self.process is not None

@@ -1,0 +1,145 @@
+"""Storage commitment as SCU: reports, their absence, strangers' reports; with a peer that answers as told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.sop_class import StorageCommitmentPushModel
+
+from peers.bench import Bench, settings_for
+from phantoms.mammogram import four_views
+from scp.commitment import FAILURE, SUCCESS
+
+
+class Archive:
+    """Stores everything; what it says to N-ACTION is up to the test."""
+
+    def __init__(self, status: int = 0x0000) -> None:
+        self.status = status
+        self.stored: list[str] = []
+        self.asked: list[Dataset] = []
+        ae = AE(ae_title="PACS")
+        ae.supported_contexts = AllStoragePresentationContexts[:]
+        ae.add_supported_context(StorageCommitmentPushModel)
+        handlers = [(evt.EVT_C_STORE, self._store), (evt.EVT_N_ACTION, self._action)]
+        self._server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self.port = self._server.server_address[1]
+
+    def close(self) -> None:
+        self._server.shutdown()
+
+    def _store(self, event: evt.Event) -> int:
+        self.stored.append(str(event.dataset.SOPInstanceUID))
+        return 0x0000
+
+    def _action(self, event: evt.Event) -> tuple[int, None]:
+        self.asked.append(event.action_information)
+        return self.status, None
+
+
+@pytest.fixture
+def archive() -> Iterator[Archive]:
+    one = Archive()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, archive: Archive) -> Bench:
+    table = {
+        "name": "pacs",
+        "host": "127.0.0.1",
+        "port": archive.port,
+        "commitment": True,
+        "commitment_timeout": 30.0,
+    }
+    return Bench(settings_for(tmp_path, [table]))
+
+
+def _delivered(bench: Bench) -> str:
+    study = bench.receive(four_views(rows=256, columns=192))
+    bench.run(study)
+    assert bench.deliver(study, "pacs") == 30.0
+    return study
+
+
+def _report(asked: Dataset, missing: int = 0) -> Any:
+    """An N-EVENT-REPORT as the listener would get it."""
+
+    class Event:
+        event_information = Dataset()
+
+    information = Event.event_information
+    information.TransactionUID = asked.TransactionUID
+    items = list(asked.ReferencedSOPSequence)
+    for item in items[:missing]:
+        item.FailureReason = 0x0112
+    information.FailedSOPSequence = items[:missing]
+    information.ReferencedSOPSequence = items[missing:]
+    return Event()
+
+
+def test_a_delivery_is_over_when_everything_is_committed(bench: Bench, archive: Archive) -> None:
+    study = _delivered(bench)
+    assert [row.state for row in bench.journal.deliveries(study)] == ["confirming"]
+    assert len(archive.asked[0].ReferencedSOPSequence) == 6
+    assert bench.work.commitment.handle_report(_report(archive.asked[0])) == (SUCCESS, None)
+    assert [item.destination for item in bench.work.commitment.arrived()] == ["pacs"]
+    assert list(bench.work.commitment.arrived()) == []
+    assert bench.deliver(study, "pacs") is None
+    (row,) = bench.journal.deliveries(study)
+    assert (row.state, row.committed) == ("delivered", True)
+    assert len(archive.stored) == 6
+
+
+def test_what_is_missing_is_sent_again_and_asked_for_again(bench: Bench, archive: Archive) -> None:
+    study = _delivered(bench)
+    bench.work.commitment.handle_report(_report(archive.asked[0], missing=2))
+    assert bench.deliver(study, "pacs") == 30.0
+    assert (len(archive.stored), len(set(archive.stored))) == (8, 6)
+    bench.work.commitment.handle_report(_report(archive.asked[1]))
+    assert bench.deliver(study, "pacs") is None
+    assert bench.row(study).state == "delivered"
+
+
+def test_without_a_report_it_is_asked_again(bench: Bench, archive: Archive) -> None:
+    study = _delivered(bench)
+    assert bench.deliver(study, "pacs") == 30.0
+    assert len({str(asked.TransactionUID) for asked in archive.asked}) == 2
+    assert len(archive.stored) == 6
+    # the answer to the first request counts all the same
+    bench.work.commitment.handle_report(_report(archive.asked[0]))
+    assert bench.deliver(study, "pacs") is None
+
+
+def test_what_is_missing_again_and_again_fails_in_the_end(bench: Bench, archive: Archive) -> None:
+    study = _delivered(bench)
+    for number in range(2):
+        bench.work.commitment.handle_report(_report(archive.asked[number], missing=1))
+        assert bench.deliver(study, "pacs") == 30.0
+    bench.work.commitment.handle_report(_report(archive.asked[2], missing=1))
+    assert bench.deliver(study, "pacs") is None
+    row = bench.row(study)
+    assert (row.state, row.reason and row.reason.code) == ("failed", "not-committed")
+
+
+def test_a_destination_that_refuses_to_commit_is_asked_later(bench: Bench, archive: Archive) -> None:
+    archive.status = 0x0110
+    study = bench.receive(four_views(rows=256, columns=192))
+    bench.run(study)
+    assert bench.deliver(study, "pacs") == 1.0
+    row = bench.row(study)
+    assert (row.state, row.reason and row.reason.code) == ("delivering", "commitment")
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # that is the point
+@pytest.mark.parametrize("transaction", ["1.2.3", "../../etc/passwd", ""])
+def test_a_report_that_nobody_asked_for_is_refused(bench: Bench, transaction: str) -> None:
+    asked = Dataset()
+    asked.TransactionUID = transaction
+    asked.ReferencedSOPSequence = []
+    assert bench.work.commitment.handle_report(_report(asked)) == (FAILURE, None)
+    assert not list((bench.settings.node.folder / "commitment" / "reports").iterdir())
