@@ -43,6 +43,9 @@ POLICY = EligibilityPolicy(
     burned_in_annotation=True, prior_days=None, today=date(2026, 1, 1),
 )  # fmt: skip
 CONTEXTS = tuple(build_context(MAMMOGRAM, syntax) for syntax in TRANSFER_SYNTAXES)
+PLACE = tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+"""In memory where that is possible; removed at exit."""
+
 PREFIXES = (
     b"",
     associate_rq(contexts=CONTEXTS),
@@ -57,7 +60,7 @@ def _listener() -> tuple[StorageServer, Spool]:
         port = probe.getsockname()[1]
     listener = Listener(bind="127.0.0.1", port=port, free_space=0, maximum_dataset=1 << 22,
                         network_timeout=2, associations_per_minute=10**6, maximum_associations=10**6)  # fmt: skip
-    spool = Spool(Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)), limit=1 << 22)
+    spool = Spool(Path(PLACE.name), limit=1 << 22)
     return StorageServer(listener, spool), spool
 
 

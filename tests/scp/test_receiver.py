@@ -54,7 +54,7 @@ def start(node: Path, free_port: int) -> Iterator:
         process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(node)], env=environment, stderr=log)
         log.close()
         started.append(process)
-        wait_for(lambda: echoscu(free_port).returncode == 0)
+        wait_for(lambda: echoscu(free_port).returncode == 0, 120)
         return process
 
     yield run
@@ -95,7 +95,7 @@ def test_sigterm_lets_what_is_arriving_finish(node, start, free_port):
         assert b"\x00\x00\x00\x09\x02\x00\x00\x00\x00\x00" in peer.receive()[1]
         peer.send(RELEASE_RQ)
         peer.closed()
-    assert receiver.wait(10) == 0
+    assert receiver.wait(60) == 0
     assert len(list((node.parent / "spool" / "studies").glob("*/*.dcm"))) == 1
 
 
@@ -105,7 +105,7 @@ def test_sigterm_does_not_wait_for_an_association_that_is_never_released(node, s
         peer.send(associate_rq())
         assert peer.receive()[0] == 2
         receiver.send_signal(signal.SIGTERM)
-        assert receiver.wait(10) == 0
+        assert receiver.wait(60) == 0
         assert peer.closed()
 
 
