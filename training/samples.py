@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -70,7 +71,7 @@ def build_patches(
     patches: list[NDArray[np.uint8]] = []
     skipped: list[str] = []
     with ThreadPoolExecutor(usable_cores()) as pool:  # OpenCV and NumPy let other threads run
-        for index, found in enumerate(pool.map(lambda item: _cut_image(*item, plan), enumerate(images))):
+        for index, found in enumerate(pool.map(partial(_cut_image, plan), range(len(images)), images)):
             if isinstance(found, str):
                 skipped.append(found)
             else:
@@ -84,7 +85,7 @@ def build_patches(
     return PatchSource(tuple(samples), torch.from_numpy(np.stack(patches)).to(device), reach, plan, tuple(skipped))
 
 
-def _cut_image(index: int, image: AnnotatedImage, plan: Plan) -> list[tuple[Sample, NDArray[np.uint8]]] | str:
+def _cut_image(plan: Plan, index: int, image: AnnotatedImage) -> list[tuple[Sample, NDArray[np.uint8]]] | str:
     """The samples of one image, or why it gives none."""
     try:
         return list(image_samples(prepare(image, plan.recipe), plan, np.random.default_rng((plan.seed, index))))

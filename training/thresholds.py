@@ -10,7 +10,7 @@
 """
 
 from dataclasses import dataclass
-from math import inf, nextafter
+from math import ceil, inf, nextafter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from inference.calibration import Calibration
 from inference.grades import empty_grades
 from inference.results import Grade, OperatingPoint
-from training.figures import Scores, at_cut, interval
+from training.figures import Floats, Scores, at_cut, interval
 
 SPECIFICITIES: dict[Grade, float] = {6: 0.99, 5: 0.95}
 SENSITIVITIES: dict[Grade, float] = {4: 0.95, 3: 0.99}
@@ -43,40 +43,56 @@ class Thresholds:
 
 
 def thresholds_from(scores: Scores) -> Thresholds:
-    """Cuts of the image ROC. Raises TooFewError: one class only, or too few patients."""
+    """Cuts of the image ROC, with intervals. Raises TooFewError: one class only, or too few patients."""
     scores.check("Thresholds")
-    cuts = {grade: _cut_at_specificity(scores, wanted) for grade, wanted in SPECIFICITIES.items()}
-    cuts |= {grade: _cut_at_sensitivity(scores, wanted) for grade, wanted in SENSITIVITIES.items()}
     thin = scores.cases < LEAST_CASES
-    if thin:
-        cuts[4] = max(cuts[4], _cut_at_specificity(scores, THIN_SPECIFICITY))
-    points = tuple(_point(grade, cut, scores) for grade, cut in cuts.items())
+    cuts = _cuts(scores, np.ones(len(scores.truth)), thin)
+    points = tuple(_point(grade, cut, scores, thin) for grade, cut in cuts.items())
     return Thresholds(points, empty_grades(points), thin)
 
 
-def _cut_at_specificity(scores: Scores, wanted: float) -> float:
+def _cuts(scores: Scores, weights: Floats, thin: bool) -> dict[Grade, float]:
+    """The lower limit of each grade where every score counts as often as its weight says."""
+    cuts = {grade: _cut_at_specificity(scores, weights, wanted) for grade, wanted in SPECIFICITIES.items()}
+    cuts |= {grade: _cut_at_sensitivity(scores, weights, wanted) for grade, wanted in SENSITIVITIES.items()}
+    if thin:
+        cuts[4] = max(cuts[4], _cut_at_specificity(scores, weights, THIN_SPECIFICITY))
+    return cuts
+
+
+def _cut_at_specificity(scores: Scores, weights: Floats, wanted: float) -> float:
     """The lowest score such that at least `wanted` of the controls lie below it."""
-    controls = np.sort(scores.scores[scores.truth == 0])
-    needed = int(np.ceil(round(wanted * len(controls), 9)))
-    return min(float(nextafter(controls[needed - 1], inf)), 1.0)  # 1: scores are saturated there
+    highest = _quantile(scores.scores, np.where(scores.truth == 0, weights, 0), wanted)
+    return min(float(nextafter(highest, inf)), 1.0)  # 1: scores are saturated there
 
 
-def _cut_at_sensitivity(scores: Scores, wanted: float) -> float:
+def _cut_at_sensitivity(scores: Scores, weights: Floats, wanted: float) -> float:
     """The highest score that at least `wanted` of the cases reach."""
-    cases = np.sort(scores.scores[scores.truth == 1])[::-1]
-    needed = int(np.ceil(round(wanted * len(cases), 9)))
-    return float(cases[needed - 1])
+    return -_quantile(-scores.scores, np.where(scores.truth == 1, weights, 0), wanted)
 
 
-def _point(grade: Grade, cut: float, scores: Scores) -> OperatingPoint:
+def _quantile(values: Floats, weights: Floats, share: float) -> float:
+    """The lowest value up to which at least `share` of the weight lies; NaN where there is no weight."""
+    order = np.argsort(values, kind="stable")
+    cumulated = np.cumsum(weights[order])
+    if cumulated[-1] == 0:
+        return np.nan
+    return float(values[order][np.searchsorted(cumulated, ceil(round(share * cumulated[-1], 9)))])
+
+
+def _point(grade: Grade, cut: float, scores: Scores, thin: bool) -> OperatingPoint:
     figures = at_cut(scores, cut)
-    return OperatingPoint(
-        grade=grade,
-        threshold=cut,
-        sensitivity=figures["sensitivity"] or 0.0,
-        specificity=figures["specificity"] or 0.0,
-        ppv=figures["ppv"],
-        npv=figures["npv"],
+    intervals = {
+        f"{name}_interval": _interval_at(scores, cut, name) for name, value in figures.items() if value is not None
+    }
+    return OperatingPoint.model_validate(
+        {
+            "grade": grade,
+            "threshold": cut,
+            "threshold_interval": interval(scores, lambda weights: _cuts(scores, weights, thin)[grade]),
+            **figures,
+            **intervals,
+        }
     )
 
 
@@ -88,17 +104,17 @@ def table_with_intervals(points: tuple[OperatingPoint, ...], scores: Scores) -> 
         row: dict[str, object] = {"grade": point.grade, "threshold": point.threshold, **figures}
         for name, value in figures.items():
             if value is not None:
-                row[f"{name}_ci"] = _interval_at(scores, point.threshold, name)
+                row[f"{name}_ci"] = [round(edge, 4) for edge in _interval_at(scores, point.threshold, name)]
         rows.append(row)
     return rows
 
 
-def _interval_at(scores: Scores, threshold: float, name: str) -> list[float]:
-    def figure(weights: NDArray[np.float64]) -> float:
+def _interval_at(scores: Scores, threshold: float, name: str) -> tuple[float, float]:
+    def figure(weights: Floats) -> float:
         value = at_cut(scores, threshold, weights)[name]
         return np.nan if value is None else value
 
-    return [round(edge, 4) for edge in interval(scores, figure)]
+    return interval(scores, figure)
 
 
 def calibration_from(scores: Scores, population: str, unit: str = "image by module") -> Calibration:

@@ -61,6 +61,12 @@ def test_thresholds_of_a_weak_model_follow_the_papers_words() -> None:
     assert four.sensitivity == pytest.approx(0.95)
     assert three.sensitivity == pytest.approx(0.99)
     assert found.empty == ()
+    for point in found.points:
+        assert point.threshold_interval is not None
+        assert point.sensitivity_interval is not None
+        low, high = point.threshold_interval
+        assert low <= point.threshold <= high
+        assert point.sensitivity_interval[0] <= point.sensitivity <= point.sensitivity_interval[1]
 
 
 def test_thresholds_that_cross_leave_grade_4_empty() -> None:
