@@ -16,8 +16,8 @@ from dbos._serialization import DefaultSerializer
 from sqlalchemy.exc import DBAPIError
 
 from config.settings import Settings
+from scp.databases import engine_url
 from scp.durable import make_folder
-from scp.journal import engine_url
 
 log = structlog.get_logger()
 

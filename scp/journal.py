@@ -16,6 +16,7 @@ from sqlalchemy.engine import RowMapping
 
 from config.settings import Settings
 from inference.results import Reason
+from scp.databases import journal_url
 from scp.durable import make_folder
 from scp.journal_rows import (
     SEVERITY,
@@ -28,16 +29,6 @@ from scp.journal_rows import (
     StudyState,
 )
 from scp.tables import deliveries, events, instances, metadata, studies
-
-
-def journal_url(settings: Settings) -> str:
-    """PostgreSQL where the operator says so, else a file in the node's folder."""
-    return settings.engine.database_url or f"sqlite:///{settings.node.folder / 'journal.db'}"
-
-
-def engine_url(settings: Settings) -> str:
-    """The durable engine's own database: the same PostgreSQL, or a file beside the journal."""
-    return settings.engine.database_url or f"sqlite:///{settings.node.folder / 'engine.db'}"
 
 
 def open_engine(url: str) -> Engine:

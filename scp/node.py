@@ -24,6 +24,7 @@ import structlog
 
 from config.settings import Settings
 from scp import logs
+from scp.databases import set_damaged_aside
 from scp.durable import hold, make_folder
 
 if TYPE_CHECKING:
@@ -145,8 +146,6 @@ class Supervisor:
         """Supervise until told to stop; everything else is drained then."""
         _on_signal(self._stopping.set)
         self._children[0].look()  # the listener first: it needs no database
-        from scp.recovery import set_damaged_aside  # noqa: PLC0415 - see above
-
         set_damaged_aside(self._settings)
         while not self._stopping.is_set():
             ended = [child.look() for child in self._children]

@@ -1,16 +1,13 @@
 """A database that is damaged is set aside, and the journal made anew from the files."""
 
-import sqlite3
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from config.settings import Settings
 from scp.durable import locked
-from scp.journal import Journal, engine_url, journal_url
+from scp.journal import Journal
 from scp.journal_rows import StudyState
 from scp.receiver import spool_folder
 from scp.spool import Spool
@@ -26,33 +23,6 @@ DAMAGE = ("malformed", "not a database", "disk image", "schema is corrupt")
 def is_corrupt(error: Exception) -> bool:
     """True when SQLite says that the file itself is damaged."""
     return isinstance(error, DBAPIError) and any(sign in str(error.orig) for sign in DAMAGE)
-
-
-def set_damaged_aside(settings: Settings) -> list[Path]:
-    """Rename each damaged SQLite database to <name>.corrupt-<time> (with its -wal and -shm). Returns where they are.
-
-    To be called while no process of this node has them open.
-    """
-    databases = [Path(url.removeprefix("sqlite:///")) for url in _sqlite_urls(settings)]
-    if not databases:
-        return []
-    with locked(settings.node.folder / "locks" / "recovery.lock"):
-        return [_set_aside(path) for path in databases if path.exists() and not _is_sound(path)]
-
-
-def _sqlite_urls(settings: Settings) -> list[str]:
-    return [url for url in (journal_url(settings), engine_url(settings)) if url.startswith("sqlite")]
-
-
-def _set_aside(path: Path) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    kept = Path(f"{path}.corrupt-{stamp}")
-    for suffix in ("-wal", "-shm", ""):
-        part = Path(f"{path}{suffix}")
-        if part.exists():
-            part.rename(f"{kept}{suffix}")
-    log.error("damaged database set aside, rebuilt from the files", database=path.name, kept=kept.name)
-    return kept
 
 
 def open_journal(settings: Settings) -> Journal:
@@ -83,15 +53,3 @@ def _rebuild(settings: Settings, journal: Journal) -> None:
         if study not in known:
             journal.record_study(study, state=StudyState.RECEIVED, generation=generation)
             journal.record_event(study, "rebuilt", "found in the spool, unknown to the journal")
-
-
-def _is_sound(path: Path) -> bool:
-    try:
-        with sqlite3.connect(path, timeout=30) as connection:
-            answer = connection.execute("PRAGMA quick_check(1)").fetchone()
-        connection.close()
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-            raise
-        return False
-    return bool(answer == ("ok",))

@@ -65,8 +65,8 @@ class Campaign:
         self._every = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, 1.5 * started_in))
         sender = Sender([node.port for node in self.nodes])
         threads = [
-            threading.Thread(target=self._send, args=(sender,)),
-            threading.Thread(target=self._flap),
+            threading.Thread(target=self._send, args=(sender,), daemon=True),
+            threading.Thread(target=self._flap, daemon=True),
         ]
         for thread in threads:
             thread.start()

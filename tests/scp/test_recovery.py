@@ -8,8 +8,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from peers.bench import Bench, settings_for
 from phantoms.mammogram import four_views
+from scp.databases import set_damaged_aside
 from scp.durable import hold, write_durably
-from scp.recovery import is_corrupt, open_journal, set_damaged_aside
+from scp.recovery import is_corrupt, open_journal
 
 SMALL = {"rows": 256, "columns": 192}
 PACS = {"name": "pacs", "host": "127.0.0.1", "port": 1}
