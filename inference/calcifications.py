@@ -16,11 +16,18 @@ def bright_windows(pixels: NDArray[np.uint8], rule: MicrocalcificationWindows) -
     not set the maximum. (window rows, window columns); all false for a black image. Pools blocks first, then
     windows of blocks: the same answer as looking at every pixel of every window.
     """
+    pooled = _block_maxima(pixels, gcd(rule.window, rule.stride))
+    return bright_places(pooled, int(pixels.max()), (pixels.shape[0], pixels.shape[1]), rule)
+
+
+def bright_places(
+    pooled: NDArray[np.uint8], brightest: int, size: tuple[int, int], rule: MicrocalcificationWindows
+) -> NDArray[np.bool_]:
+    """`bright_windows` from the maxima of an image's blocks, its maximum and its size (rows, columns)."""
     # rounded first, for 0.9 * 250 must not come out above 225
-    threshold = ceil(round(rule.brightness * int(pixels.max()), 6))
+    threshold = ceil(round(rule.brightness * brightest, 6))
     block = gcd(rule.window, rule.stride)
-    rows, columns = (starts(size, rule.window, rule.stride) // block for size in pixels.shape)
-    pooled = _block_maxima(pixels, block)
+    rows, columns = (starts(extent, rule.window, rule.stride) // block for extent in size)
     span = rule.window // block
     maxima = np.zeros((len(rows), len(columns)), np.uint8)
     for down in range(span):

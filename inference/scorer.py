@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from inference.acceleration import fastest_on_cpu
 from inference.activation import ScoredWindows
+from inference.cuda_network import CudaNetwork
 from inference.errors import DeviceError
 from inference.evidence import STRIDE, EvidenceNetwork
 from inference.results import Reason
@@ -16,7 +18,7 @@ from inference.scoring import grey_batch
 from inference.weights_file import TrainedModule
 from inference.windows import Window
 
-BATCHES = {"cpu": (8,), "cuda": (8, 32, 128)}
+BATCHES = {"cpu": (8,), "cuda": (8, 32, 64, 128)}
 """Sizes that the network is run with; on CUDA smaller batches are filled up, so that no new size is ever tuned."""
 
 
@@ -37,13 +39,34 @@ class Scorer:
         # mypy: torch's overloads lack this form, which its documentation has
         network.to(device=device, dtype=self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network: Callable[[Tensor], Tensor] = network
+        self._plain = network
 
     def warm_up(self) -> None:
-        """Run every batch size once, so that the first patient does not wait for it."""
-        size = self.recipe.network.input_size
-        blank = torch.zeros((size, size), dtype=torch.uint8, device=self.device)
-        for batch in self._sizes if self.device.type == "cuda" else (1,):
-            self.score(blank, [Window(0, 0, size)] * batch)
+        """Choose and prepare the fastest way to run, so that the first patient does not wait for it.
+
+        On CUDA every batch size is recorded, fewer where the device's memory does not suffice.
+        """
+        side = self.recipe.network.input_size
+        if self.device.type == "cuda":
+            self._network = self._recorded(side)
+            blank = torch.zeros((side, side), dtype=torch.uint8, device=self.device)
+        else:
+            self._network = fastest_on_cpu(self._plain, self.recipe)
+            blank = torch.zeros((side, side), dtype=torch.uint8)
+        self.score(blank, [Window(0, 0, side)])
+
+    def _recorded(self, side: int) -> CudaNetwork:
+        while (network := self._recorded_unless_exhausted(side)) is None:
+            self._halve()
+        return network
+
+    def _recorded_unless_exhausted(self, side: int) -> CudaNetwork | None:
+        network = CudaNetwork(self._plain, self.device)
+        try:
+            network.record(self._sizes, side)
+        except torch.OutOfMemoryError:
+            return None
+        return network
 
     def place(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | Tensor:
         """The image where this scorer reads it fastest: uploaded once for CUDA, as it is for the CPU."""

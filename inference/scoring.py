@@ -26,7 +26,7 @@ def grey_batch(pixels: NDArray[np.uint8] | Tensor, windows: Sequence["Window"], 
     if isinstance(pixels, Tensor):
         if not windows:
             return torch.zeros((0, 1, size, size), device=pixels.device)
-        return torch.stack([_shrink_on_device(_crop_tensor(pixels, window), size) for window in windows])
+        return _shrink_on_device(_crop_on_device(pixels, windows), size)
     batch = np.empty((len(windows), 1, size, size), np.float32)
     for index, window in enumerate(windows):
         crop = _crop_array(pixels, window).astype(np.float32)
@@ -59,26 +59,29 @@ def _crop_array(pixels: NDArray[np.uint8], window: "Window") -> NDArray[np.uint8
     return whole
 
 
-def _crop_tensor(pixels: Tensor, window: "Window") -> Tensor:
-    x, y, size = window.x, window.y, window.size
-    crop = pixels[max(y, 0) : y + size, max(x, 0) : x + size]
-    if crop.shape == (size, size):
-        return crop
-    top, left = max(-y, 0), max(-x, 0)
-    sides = (left, size - left - crop.shape[1], top, size - top - crop.shape[0])
-    return torch.nn.functional.pad(crop, sides)
+def _crop_on_device(pixels: Tensor, windows: Sequence["Window"]) -> Tensor:
+    """(rows, columns) uint8 -> (n, w, w) uint8 in one gather, 0 beyond the image; all windows are of one size."""
+    offsets = torch.arange(windows[0].size, device=pixels.device)
+    corners = torch.tensor([(window.y, window.x) for window in windows], device=pixels.device)
+    rows, columns = corners[:, :1] + offsets, corners[:, 1:] + offsets  # (n, w) each
+    inside_rows, inside_columns = (
+        (index >= 0) & (index < limit) for index, limit in zip((rows, columns), pixels.shape, strict=True)
+    )
+    rows, columns = rows.clamp(0, pixels.shape[0] - 1), columns.clamp(0, pixels.shape[1] - 1)
+    crops = pixels[rows[:, :, None], columns[:, None, :]]
+    return crops * (inside_rows[:, :, None] & inside_columns[:, None, :])
 
 
-def _shrink_on_device(crop: Tensor, size: int) -> Tensor:
-    """(w, w) uint8 -> (1, s, s): two small matrix products with the weights of area interpolation."""
-    weights = area_weights(crop.shape[0], size).to(crop.device)
-    return (weights @ crop.float() @ weights.T).div_(255).unsqueeze(0)
+def _shrink_on_device(crops: Tensor, size: int) -> Tensor:
+    """(n, w, w) uint8 -> (n, 1, s, s): two matrix products with the weights of area interpolation."""
+    weights = area_weights(crops.shape[-1], size, crops.device)
+    return (weights @ crops.float() @ weights.T).div_(255).unsqueeze(1)
 
 
 @lru_cache(maxsize=8)
-def area_weights(source: int, target: int) -> Tensor:
+def area_weights(source: int, target: int, device: torch.device | None = None) -> Tensor:
     """(target, source): the share of each source pixel in each target pixel, rows add up to 1."""
     edges = np.arange(target + 1) * source / target
     starts = np.maximum(edges[:-1, None], np.arange(source)[None])
     ends = np.minimum(edges[1:, None], np.arange(1, source + 1)[None])
-    return torch.from_numpy((np.clip(ends - starts, 0, None) * target / source).astype(np.float32))
+    return torch.from_numpy((np.clip(ends - starts, 0, None) * target / source).astype(np.float32)).to(device)

@@ -41,12 +41,12 @@ def weighted_sums(image: NDArray[np.uint8], weights: NDArray[np.int64], stride: 
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         some = rows[first : first + _ROWS_AT_ONCE]
         band = pixels[some[0] : some[-1] + window]
-        down[first : first + len(some)] = _bands(some - some[0], weights, len(band)).astype(pixels.dtype) @ band
-    sums = down @ _bands(columns, weights, image.shape[1]).T
+        down[first : first + len(some)] = bands(some - some[0], weights, len(band)).astype(pixels.dtype) @ band
+    sums = down @ bands(columns, weights, image.shape[1]).T
     return sums.astype(np.int64)
 
 
-def _bands(firsts: NDArray[np.int64], weights: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+def bands(firsts: NDArray[np.int64], weights: NDArray[np.int64], size: int) -> NDArray[np.float64]:
     """(windows, size): each row holds the weights from its window's first pixel on, cut at the image's end."""
     matrix = np.zeros((len(firsts), size))
     for row, first in zip(matrix, firsts, strict=True):

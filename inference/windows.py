@@ -1,5 +1,6 @@
 """Candidate windows of a normalised image: the paper's two rules, inside the breast."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -33,14 +34,20 @@ def candidates(normalised: Normalised, recipe: Recipe) -> tuple[Window, ...]:
     rule = recipe.windows
     allowed = breast_windows(normalised.breast, recipe)
     if recipe.scan == "dense":
-        chosen = _indices(allowed)
+        chosen = indices(allowed)
     else:
         inside = cv2.bitwise_and(normalised.pixels, normalised.pixels, mask=normalised.breast.view(np.uint8))
         pixels = np.asarray(inside, np.uint8)
         if isinstance(rule, NoduleWindows):
             chosen = brightest_windows(brightness_map(pixels, rule), allowed, rule, pixels.shape)
         else:
-            chosen = _indices(bright_windows(pixels, rule) & allowed)
+            chosen = indices(bright_windows(pixels, rule) & allowed)
+    return placed_windows(chosen, recipe)
+
+
+def placed_windows(chosen: Iterable[tuple[int, int]], recipe: Recipe) -> tuple[Window, ...]:
+    """Sweep indices (row, column) as windows."""
+    rule = recipe.windows
     return tuple(Window(column * rule.stride, row * rule.stride, rule.window) for row, column in chosen)
 
 
@@ -51,5 +58,6 @@ def breast_windows(breast: NDArray[np.bool_], recipe: Recipe) -> NDArray[np.bool
     return np.asarray(inside >= recipe.breast.least_breast * rule.window**2)
 
 
-def _indices(which: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def indices(which: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where `which` is true, row by row."""
     return [(int(row), int(column)) for row, column in np.argwhere(which)]

@@ -34,13 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("topics", nargs="*", choices=[[], *TOPICS], help="all of them if none is named")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures go")
     parser.add_argument("--repeats", type=int, default=5, help="how often each side is measured")
+    parser.add_argument("--studies", type=int, default=1000, help="how many pass through for memory.after_1000")
     parser.add_argument("--tiny", action="store_true", help="small and once: only whether it runs")
     chosen = parser.parse_args(arguments)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 170)
     words = table.hardware()
     done: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="mammonode-bench-") as scratch:
-        options = tiny(Path(scratch)) if chosen.tiny else Options(Path(scratch), chosen.repeats)
+        options = (
+            tiny(Path(scratch)) if chosen.tiny else Options(Path(scratch), chosen.repeats, studies=chosen.studies)
+        )
         for topic in chosen.topics or TOPICS:
             for row in TOPICS[topic](options):
                 done.append(row)

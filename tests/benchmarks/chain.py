@@ -18,7 +18,7 @@ from inference.device import use_threads
 from inference.findings import find_lesions
 from inference.nodules import brightness_map
 from inference.normalise import Normalised, normalise
-from inference.pipeline import Analyser
+from inference.pipeline import Analyser, default_weights
 from inference.pixels import read_grey
 from inference.recipe import MicrocalcificationWindows, NoduleWindows, Recipe
 from inference.results import Module
@@ -171,13 +171,23 @@ def _findings_row(trained: TrainedModule, normalised: Normalised, options: Optio
 
 
 def _study(trained: dict[Module, TrainedModule], weights: Path, files: list[Path], options: Options) -> Iterator[Row]:
-    repeats = max(1, options.repeats // 2)
-    yield _study_row("study.cpu", trained, weights, files, "cpu", repeats, Reach(ratio=6))
+    """The shipped networks as they are used, and the paper's windows on both sides."""
     reach = Reach(value=0.25, ratio=8)
-    if torch.cuda.is_available():
-        yield _study_row("study.gpu", trained, weights, files, "cuda", options.repeats, reach)
-    else:
-        yield Row("study.gpu", None, "s", reach=reach, note=NO_CUDA)
+    shipped = weights if options.small else default_weights()
+    scan = load_weights(shipped / "nodule.safetensors").recipe.scan
+    words = f"four views, file to findings; shipped networks ({scan}); baseline: the paper's windows to scores"
+    same = "four views, file to findings; the paper's windows on both sides, the baseline to scores"
+    for name, folder, note in (("study", shipped, words), ("study.windows", weights, same)):
+        yield _study_row(_named(name, "cpu"), trained, folder, files, "cpu", max(1, options.repeats // 2), note)
+        if torch.cuda.is_available():
+            yield _study_row(_named(name, "gpu"), trained, folder, files, "cuda", options.repeats, note, reach)
+        else:
+            yield Row(_named(name, "gpu"), None, "s", reach=reach, note=NO_CUDA)
+
+
+def _named(name: str, processor: str) -> str:
+    first, _, rest = name.partition(".")
+    return ".".join(part for part in (first, processor, rest) if part)
 
 
 def _study_row(
@@ -187,7 +197,8 @@ def _study_row(
     files: list[Path],
     device: str,
     repeats: int,
-    reach: Reach,
+    note: str,
+    reach: Reach = Reach(ratio=6),  # noqa: B008 - a constant
 ) -> Row:
     analyser = Analyser.load(weights, device=device)
     policy = eligibility_policy(Eligibility(burned_in_annotation=False), None)
@@ -199,7 +210,8 @@ def _study_row(
         lambda: baselines.study(files, networks, recipes, device),
         repeats=repeats,
         reach=reach,
-        note="four views, from uncompressed files to findings; the baseline ends at scores",
+        note=note,
+        warm=device != "cpu",
     )
     for network in networks.values():
         network.to("cpu")

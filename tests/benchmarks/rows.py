@@ -118,13 +118,14 @@ def timed(
     amount: float = 1.0,
     reach: Reach | None = None,
     note: str = "",
+    warm: bool = True,
 ) -> Row:
-    """A row from two pieces of work, warmed up by one run if they are repeated; `amount` is what one run does.
+    """A row from two pieces of work, each run once before if it is to be `warm`; `amount` is what one run does.
 
     A rate is amount over time; a time is per piece of the amount.
     """
     sides: Sequence[Callable[[], object]] = (ours,) if baseline is None else (ours, baseline)
-    if repeats > 1:
+    if warm and repeats > 1:
         for side in sides:
             side()
 
