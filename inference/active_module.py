@@ -64,7 +64,7 @@ class ActiveModule:
         """The module's result on one image, and its heat map; without one where the module failed."""
         normalised = prepared.normalised
         try:
-            pixels = self.scorer.place(normalised.pixels)
+            pixels = normalised.pixels if prepared.on_device is None else prepared.on_device
             if self.scorer.recipe.scan == "dense":
                 scored = scan_densely(self.scorer, pixels, normalised.breast)
             else:

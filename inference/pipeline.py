@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from inference.activation import HeatMap, at_stored_size
@@ -43,11 +44,12 @@ def default_weights() -> Path:
 class Analyser:
     """The networks on their device. For one thread at a time."""
 
-    def __init__(self, active: Mapping[Module, ActiveModule], pixel_memory: int, device: str) -> None:
+    def __init__(self, active: Mapping[Module, ActiveModule], pixel_memory: int, device: torch.device) -> None:
         self._active = active
         self._recipes = {module: part.scorer.recipe for module, part in active.items()}
         self._memory = pixel_memory
-        self.device = device
+        self.device = str(device)
+        self._device = device
 
     @classmethod
     def load(
@@ -74,7 +76,7 @@ class Analyser:
         }
         for part in active.values():
             part.scorer.warm_up()
-        return cls(active, pixel_memory, str(chosen))
+        return cls(active, pixel_memory, chosen)
 
     @property
     def models(self) -> tuple[ModelIdentity, ...]:
@@ -98,7 +100,7 @@ class Analyser:
         eligible = [header for header in headers if self._active and _is_eligible(header, verdicts)]
         landmarks: dict[str, Landmarks] = {}
         analysed: dict[str, ImageResult] = {}
-        prepared = prepare_ahead([header.path for header in eligible], self._recipes, self._memory)
+        prepared = prepare_ahead([header.path for header in eligible], self._recipes, self._memory, self._device)
         for header, image in zip(eligible, prepared, strict=True):
             result = self._analyse_image(header, verdicts[header.uid], image, on_heat_map)
             analysed[header.uid] = result
@@ -160,7 +162,7 @@ class Analyser:
     def _stored_heat_map(self, path: Path, module: Module) -> NDArray[np.float32] | None:
         if module not in self._active:
             return None
-        prepared = prepare(path, {module: self._recipes[module]}, self._memory)
+        prepared = prepare(path, {module: self._recipes[module]}, self._memory, self._device)
         header = read_headers([path], self._memory)[0]
         image = blank_result(header, status=Status.ANALYSED)
         heat = self._active[module].analyse(prepared.inputs[module], image)[1]
