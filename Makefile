@@ -23,7 +23,7 @@ install: .venv/.installed ## make .venv with everything pinned (TORCH=cpu: PyTor
 	@PYTHON=$(PYTHON) deploy/system.sh venv
 	@echo "Installing into .venv: a download of about $(if $(TORCH_INDEX),0.6,3.2) GB ($(if $(TORCH_INDEX),1.8,7) GB on disk)."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(TORCH_INDEX) -c deploy/constraints.txt -e '.[demo,train,test]'
+	$(BIN)/python -m pip install --quiet $(TORCH_INDEX) -c deploy/constraints.txt -e '.[demo,fast,train,test]'
 	@touch $@
 
 system: ## install what the tests need from the system: dcmtk, Orthanc, validators, Chromium, PostgreSQL
