@@ -39,6 +39,7 @@ def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.timeout(600)  # trains three times: slow where other programs want the cores too
 def test_fit_on_20_small_images(nodule_data: Path, tmp_path: Path) -> None:
     output = tmp_path / "trained"
     arguments = ["--module", "nodule", "--start", "none", "--epochs", "1", "--batch", "4", "--folds", "2"]
