@@ -39,7 +39,6 @@ class Scorer:
         # mypy: torch's overloads lack this form, which its documentation has
         network.to(device=device, dtype=self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network: Callable[[Tensor], Tensor] = network
-        self._plain = network
 
     def warm_up(self) -> None:
         """Choose and prepare the fastest way to run, so that the first patient does not wait for it.
@@ -47,23 +46,24 @@ class Scorer:
         On CUDA every batch size is recorded, fewer where the device's memory does not suffice.
         """
         side = self.recipe.network.input_size
-        if self.device.type == "cuda":
-            self._network = self._recorded(side)
-            blank = torch.zeros((side, side), dtype=torch.uint8, device=self.device)
-        else:
-            self._network = fastest_on_cpu(self._plain, self.recipe)
-            blank = torch.zeros((side, side), dtype=torch.uint8)
-        self.score(blank, [Window(0, 0, side)])
+        if isinstance(self._network, EvidenceNetwork):
+            # on the CPU nothing else holds the plain network then, and its memory is free again
+            faster = self._recorded if self.device.type == "cuda" else self._chosen
+            self._network = faster(self._network)
+        self.score(torch.zeros((side, side), dtype=torch.uint8, device=self.device), [Window(0, 0, side)])
 
-    def _recorded(self, side: int) -> CudaNetwork:
-        while (network := self._recorded_unless_exhausted(side)) is None:
+    def _chosen(self, plain: EvidenceNetwork) -> Callable[[Tensor], Tensor]:
+        return fastest_on_cpu(plain, self.recipe)
+
+    def _recorded(self, plain: EvidenceNetwork) -> CudaNetwork:
+        while (network := self._recorded_unless_exhausted(plain)) is None:
             self._halve()
         return network
 
-    def _recorded_unless_exhausted(self, side: int) -> CudaNetwork | None:
-        network = CudaNetwork(self._plain, self.device)
+    def _recorded_unless_exhausted(self, plain: EvidenceNetwork) -> CudaNetwork | None:
+        network = CudaNetwork(plain, self.device)
         try:
-            network.record(self._sizes, side)
+            network.record(self._sizes, self.recipe.network.input_size)
         except torch.OutOfMemoryError:
             return None
         return network
