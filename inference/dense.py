@@ -32,6 +32,8 @@ STRIP = {"cpu": 32, "cuda": 128}
 def scan_densely(scorer: Scorer, pixels: NDArray[np.uint8] | Tensor, breast: NDArray[np.bool_]) -> ScoredWindows:
     """Score every window position, `window * 32 / 224` normalised pixels apart, that has enough breast in it.
 
+    A window whose strongest place is mostly air is left out: dust, labels and film edges are no lesions.
+
     `pixels` as `Scorer.place` gives them, `breast` the same (rows, columns). Window corners are rounded to whole
     pixels. Raises DeviceError: the device's memory does not suffice for one strip.
     """
@@ -45,11 +47,13 @@ def scan_densely(scorer: Scorer, pixels: NDArray[np.uint8] | Tensor, breast: NDA
     mean = torch.stack(views).mean(dim=0)[0]
     evidence = mean.unfold(0, places, 1).unfold(1, places, 1)  # (rows, columns, places, places)
     windows = _windows(top, left, scores.shape[0], scores.shape[1], recipe)
-    kept = np.flatnonzero(_share(breast, windows) >= recipe.breast.least_breast)
+    maps = evidence.reshape(-1, places, places).cpu().numpy()
+    enough = _share(breast, windows) >= recipe.breast.least_breast
+    kept = np.flatnonzero(enough & (_share(breast, _strongest_places(windows, maps)) >= 0.5))
     return ScoredWindows(
         windows=tuple(windows[index] for index in kept),
         scores=scores.reshape(-1).cpu().numpy()[kept],
-        evidence=evidence.reshape(-1, places, places).cpu().numpy()[kept],
+        evidence=maps[kept],
     )
 
 
@@ -124,6 +128,17 @@ def _windows(top: int, left: int, rows: int, columns: int, recipe: Recipe) -> tu
         Window(round((left + column) * step), round((top + row) * step), size)
         for row in range(rows)
         for column in range(columns)
+    )
+
+
+def _strongest_places(windows: tuple[Window, ...], maps: NDArray[np.float32]) -> tuple[Window, ...]:
+    """The square of each window in which its evidence (c, c) is strongest."""
+    places = maps.shape[-1]
+    strongest = maps.reshape(len(maps), -1).argmax(axis=1)
+    side = windows[0].size / places if windows else 0
+    return tuple(
+        Window(round(window.x + place % places * side), round(window.y + place // places * side), round(side))
+        for window, place in zip(windows, strongest, strict=True)
     )
 
 

@@ -48,7 +48,8 @@ def test_dense_and_single_scores_agree_where_neighbours_do_not_matter(scorer: Sc
     rng = np.random.default_rng(5)
     image = np.repeat(np.repeat(rng.integers(120, 190, (16, 8)), 64, 0), 64, 1).astype(np.uint8)
     breast = np.zeros(image.shape, np.bool_)
-    breast[256:700, :400] = True
+    breast[200:800, :440] = True
+    image[~breast] = 0
     scored = scan_densely(scorer, image, breast)
     step = 32 * 200 / 96  # 66.67 normalised pixels
     for window in scored.windows:
@@ -119,3 +120,16 @@ def test_out_of_memory_makes_lower_strips_and_then_says_so(scorer: Scorer, monke
     with pytest.raises(DeviceError) as caught:
         scan_densely(scorer, image, breast)
     assert caught.value.reason.code == "device-memory"
+
+
+def test_what_shines_in_the_air_beside_the_breast_is_no_lesion(scorer: Scorer) -> None:
+    """A dust spot near the skin once made windows that hold some breast suspicious (seen on a digitised film)."""
+    image = np.full((1024, 512), 130, np.uint8)
+    breast = np.zeros(image.shape, np.bool_)
+    breast[200:800, :220] = True
+    even = float(scan_densely(scorer, image, breast).scores.max())
+    assert even == pytest.approx(brightness_score(130 / 255), abs=1e-3)
+    image[480:560, 300:380] = 255  # in the air
+    assert float(scan_densely(scorer, image, breast).scores.max()) == pytest.approx(even, abs=1e-3)
+    image[480:560, 100:180] = 255  # in the breast
+    assert float(scan_densely(scorer, image, breast).scores.max()) > 2 * even
