@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
-from pynetdicom.dimse_messages import C_STORE_RQ
-from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -65,6 +65,19 @@ def store_command(sop_instance_uid: str, sop_class_uid: str = MAMMOGRAM) -> byte
     message.primitive_to_message(primitive)
     [fragment, *_] = message.encode_msg(1, 0)
     return p_data(fragment.presentation_data_value_list[0][1][1:], command=True)
+
+
+def _echo() -> bytes:
+    primitive = C_ECHO()
+    primitive.MessageID, primitive.AffectedSOPClassUID = 1, "1.2.840.10008.1.1"
+    message = C_ECHO_RQ()
+    message.primitive_to_message(primitive)
+    [fragment] = message.encode_msg(1, 0)
+    return p_data(fragment.presentation_data_value_list[0][1][1:], command=True)
+
+
+ECHO = _echo()
+"""A C-ECHO-RQ."""
 
 
 def encoded(ds: Dataset) -> bytes:
