@@ -74,7 +74,8 @@ def heat_map(canvas: NDArray[np.float32], breast: NDArray[np.bool_]) -> NDArray[
     rows, columns = canvas.shape
     whole = breast[: rows * HEAT_SCALE, : columns * HEAT_SCALE].astype(np.uint8)
     inside = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA) > 0
-    return np.where(inside, 1 / (1 + np.exp(-canvas)), 0).astype(np.float16)
+    # beyond 80 the exponential leaves float32, and the answer is 0 anyhow
+    return np.where(inside, 1 / (1 + np.exp(np.minimum(-canvas, 80))), 0).astype(np.float16)
 
 
 def at_stored_size(heat: HeatMap, rows: int, columns: int) -> NDArray[np.float32]:

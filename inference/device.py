@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import torch
+from threadpoolctl import threadpool_limits
 
 from inference.errors import DeviceError
 from inference.results import Reason
@@ -30,10 +31,11 @@ def choose_device(setting: str) -> torch.device:
 
 
 def use_threads(threads: int) -> int:
-    """Let PyTorch and OpenCV use `threads` threads, 0 for every core this process may use; returns the number."""
+    """Let PyTorch, OpenCV and NumPy use `threads` threads, 0 for every core this process may use; returns the number."""
     chosen = threads or usable_cores()
     torch.set_num_threads(chosen)
     cv2.setNumThreads(chosen)
+    threadpool_limits(chosen, user_api="blas")
     return chosen
 
 

@@ -188,3 +188,8 @@ def test_long_outlines_are_simplified() -> None:
 )
 def test_simple_polygons(polygon: list[tuple[float, float]], simple: bool) -> None:
     assert is_simple(np.array(polygon, np.float64)) is simple
+
+
+def test_evidence_far_from_zero_is_no_overflow() -> None:
+    canvas = np.array([[-1000.0, 0.0, 1000.0, -np.inf]], np.float32)
+    assert heat_map(canvas, np.ones((16, 64), np.bool_)).tolist() == [[0.0, 0.5, 1.0, 0.0]]
