@@ -88,13 +88,14 @@ class Campaign:
 
     def _node(self, number: int) -> RunningNode:
         destinations: list[dict[str, Any]] = [
-            {"name": name, "ae_title": name.upper(), "host": "127.0.0.1", "port": port, "connect_timeout": 5.0}
+            {"name": name, "ae_title": name.upper(), "host": "127.0.0.1", "port": port, "connect_timeout": 20.0}
             for name, port in self._ports.items()
         ]
         sections: dict[str, dict[str, Any]] = {
             "node": {"name": f"node-{number + 1}", "folder": str(self.folder / "data"), "drain_seconds": 5.0},
             "studies": {"complete_quiet": 0.5, "incomplete_quiet": 120.0},
             "analysis": {"worker_crashes": 50},
+            "delivery": {"first_retry": 1.0, "longest_retry": 10.0},
             "engine": {"workers": 1, "lease_seconds": 10.0},
         }
         if self.cluster is not None:
@@ -177,7 +178,7 @@ class Campaign:
         except TimeoutError:
             print("not everything has arrived; counting what has", flush=True)
         # what would come twice, comes within the longest retry
-        time.sleep(5)
+        time.sleep(10)
 
 
 def roles_killed(campaign: Campaign) -> Counter[str]:
