@@ -31,7 +31,7 @@ def choose_device(setting: str) -> torch.device:
 
 
 def use_threads(threads: int) -> int:
-    """Let PyTorch, OpenCV and NumPy use `threads` threads, 0 for every core this process may use; returns the number."""
+    """Let PyTorch, OpenCV and NumPy use `threads` threads, 0 for every core of this process; returns the number."""
     chosen = threads or usable_cores()
     torch.set_num_threads(chosen)
     cv2.setNumThreads(chosen)
