@@ -106,8 +106,9 @@ class Spool:
         try:
             with self._placing:
                 placed = self._place(incoming.path, self.studies / study, instance)
+            # one that is there already too: its first sender may have been lost before the name was on disk
+            sync_folder(self.studies / study)
             if placed is not None:
-                sync_folder(placed.parent)
                 self.mark(study)
         except OSError as error:
             reason = f"The spool cannot be written: {error.strerror}"

@@ -67,6 +67,16 @@ def test_success_only_after_file_and_folder_are_synced(spool, monkeypatch):
     assert str(spool.studies) in folders, "the study's folder is new: its name must be durable, too"
 
 
+def test_a_resend_is_answered_only_when_the_first_name_is_durable(spool, monkeypatch):
+    """Its first sender may have been killed between rename and sync; then the power is cut."""
+    kept = _store(spool)
+    order = []
+    real_fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (order.append(_named(fd)), real_fsync(fd)))
+    assert _store(spool) is None
+    assert order[-1] == str(kept.parent)
+
+
 def test_sender_is_in_the_file_itself(spool):
     _store(spool)
     [instance] = spool.instances("1.2.3")
