@@ -234,7 +234,8 @@ def test_called_ae_title_is_checked(listen, capfd):
 
 
 def test_fifty_senders_at_once(listen, tmp_path):
-    listening = listen()
+    # fifty processes begin at once: on a small machine a sender may need its time to say its first word
+    listening = listen(association_timeout=200, network_timeout=200)
     files = write_study(tmp_path / "study", [mammogram(**SMALL, seed=number) for number in range(50)])
     command = [tool("storescu"), "-aec", "MAMMONODE", "127.0.0.1", str(listening.port)]
     senders = [subprocess.Popen([*command, str(file)]) for file in files]
@@ -255,4 +256,4 @@ def test_a_sender_with_nagle_does_not_wait_for_delayed_acknowledgements(listen):
             assert peer.receive()[0] == P_DATA_TF
             seconds.append(time.monotonic() - began)
     # a connection's first segments are acknowledged at once anyhow
-    assert min(seconds[30:]) < 0.03
+    assert sorted(seconds[30:])[7] < 0.03
