@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from config.settings import Settings, SettingsError, load
+from scp.journal_rows import StudyState
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -136,7 +137,7 @@ def analyze(
 def status(
     study: Annotated[str | None, typer.Argument(help="A Study Instance UID: everything about it.")] = None,
     config: Config = None,
-    state: Annotated[str | None, typer.Option(help="Only studies in this state, e.g. failed.")] = None,
+    state: Annotated[StudyState | None, typer.Option(help="Only studies in this state.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many studies.")] = 100,
     as_json: AsJson = False,
 ) -> None:

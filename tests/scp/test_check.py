@@ -69,3 +69,11 @@ def test_nobody_may_send_is_a_failure(run: CliRunner) -> None:
     done = run.invoke(app, ["check", "--json"], env={"MAMMONODE_LISTENER__OPEN_ON_LOOPBACK": "false"})
     callers = next(item for item in json.loads(done.stdout)["checks"] if item["name"] == "callers")
     assert (callers["outcome"], done.exit_code) == ("failed", 1)
+
+
+def test_an_unknown_state_is_answered_with_the_known_ones(run: CliRunner) -> None:
+    """`status --state nonsense` once ended in a traceback."""
+    done = run.invoke(app, ["status", "--state", "nonsense"])
+    assert done.exit_code == 2
+    assert "'delivering'" in done.stderr
+    assert run.invoke(app, ["status", "--state", "failed", "--json"]).exit_code == 0
