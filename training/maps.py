@@ -1,14 +1,17 @@
 """Training without a GPU: what the frozen trunk says of whole images, worked out once, kept on disk.
 
-The trunk (stem to layer3) runs densely over the breast at patch scale, as a dense scan does; windows are then cut
-from its output, 16 input pixels apart. Only layer4 and fc are trained on them.
+The trunk (stem to layer3.3) runs densely over the breast at patch scale, as a dense scan does; windows are then cut
+from its output, 16 input pixels apart. Only what follows is trained on them.
 """
 
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -23,7 +26,7 @@ from training.annotations import AnnotatedImage
 from training.errors import TrainingError
 from training.images import PlacedLesion, PreparedImage, prepare
 from training.labels import Label, label_of
-from training.model import TrainedNetwork
+from training.model import TRUNK, TrainedNetwork
 from training.plan import Plan
 from training.records import Record, record_of
 from training.runtime import Runtime
@@ -38,7 +41,8 @@ UNUSED, AIR = -1, -2
 
 @dataclass(frozen=True)
 class TrunkMap:
-    """layer3 of one image: (1024, rows, columns) float16; its first cell is `top`, `left` cells from the corner.
+    """The trunk's output for one image: (rows, columns, 1024) float16, on disk; its first cell is `top`, `left`
+    cells from the corner.
 
     `labels` (window rows, window columns) int8, for the window that starts in each cell: 1 case, 0 control,
     -1 unused, -2 too little breast.
@@ -53,7 +57,12 @@ class TrunkMap:
     dataset: str
     lesions: tuple[PlacedLesion, ...] = ()
     is_original: bool = True
-    """Not a version that was changed for training."""
+    """Not a version that was changed for training; the others keep no lesions."""
+
+    def part(self, rows: slice, columns: slice, device: torch.device) -> torch.Tensor:
+        """(1, 1024, rows, columns) float32 on the device, channels last."""
+        cut = np.asarray(self.features[rows, columns], np.float32)
+        return torch.from_numpy(cut).to(device).permute(2, 0, 1)[None]
 
 
 def window_labels_of_phase(trunk_map: TrunkMap, phase: NDArray[np.int64]) -> NDArray[np.int8]:
@@ -72,36 +81,79 @@ def build_maps(
     Returns the maps, and the images that were skipped with the reason. Raises TooFewError: there is no case, or no
     control, among the windows.
     """
-    plan = network.plan
     maps: list[TrunkMap] = []
     skipped: list[str] = []
     folder.mkdir(parents=True, exist_ok=True)
     network.eval()
-    for index, image in enumerate(images):
-        try:
-            for variant in range(plan.variants):
-                prepared = as_variant(prepare(image, plan.recipe), plan, index, variant)
-                path = folder / f"{_key(image, plan, index, variant)}.npz"
-                features, top, left = _cached(path, prepared, network)
-                labels = window_labels(prepared, features.shape[1:], (top, left), plan)
-                patient = patient_key(image)
-                placed = prepared.lesions
-                maps.append(
-                    TrunkMap(features, top, left, labels, index, patient, image.dataset, placed, variant == 0)
-                )
-        except (TrainingError, UnreadablePixelsError) as error:
-            skipped.append(f"{image.path.name}: {error}")
-        if progress:
-            progress(index + 1, len(images))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # whole images side by side: nothing waits for the slowest part of a convolution
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            make = partial(_image_maps, network, folder)
+            for index, found in enumerate(pool.map(make, range(len(images)), images)):
+                if isinstance(found, str):
+                    skipped.append(found)
+                else:
+                    maps += found
+                if progress:
+                    progress(index + 1, len(images))
+    finally:
+        torch.set_num_threads(threads)
     cases = sum(int((trunk_map.labels == 1).sum()) for trunk_map in maps)
     controls = sum(int((trunk_map.labels == 0).sum()) for trunk_map in maps)
     check_both_classes(cases, controls, skipped)
     return tuple(maps), tuple(skipped)
 
 
+def _image_maps(network: TrainedNetwork, folder: Path, index: int, image: AnnotatedImage) -> list[TrunkMap] | str:
+    """The maps of one image in every variant, or why it gives none."""
+    torch.set_num_threads(1)  # counts by thread
+    try:
+        return [_map_of(network, folder, index, image, variant) for variant in range(network.plan.variants)]
+    except (TrainingError, UnreadablePixelsError) as error:
+        return f"{image.path.name}: {error}"
+
+
+def _map_of(network: TrainedNetwork, folder: Path, index: int, image: AnnotatedImage, variant: int) -> TrunkMap:
+    path = folder / f"{_key(image, network.plan, index, variant)}.npy"
+    facts = path.with_suffix(".npz")
+    if not facts.is_file():
+        prepared = as_variant(prepare(image, network.plan.recipe), network.plan, index, variant)
+        features, top, left = trunk_map_of(prepared, network)
+        labels = window_labels(prepared, features.shape[:2], (top, left), network.plan)
+        outlines = [placed.outline for placed in prepared.lesions]
+        points, ends = (
+            np.concatenate([np.empty((0, 2)), *outlines]),
+            np.cumsum([len(outline) for outline in outlines]),
+        )
+        _write(path, lambda file: np.save(file, features))
+        _write(facts, lambda file: np.savez(file, top=top, left=left, labels=labels, points=points, ends=ends))
+    with np.load(facts) as stored:
+        located = [lesion for lesion in image.lesions if lesion.outline is not None] if variant == 0 else []
+        outlines = np.split(stored["points"], stored["ends"].astype(int))
+        return TrunkMap(
+            features=np.load(path, mmap_mode="r"),
+            top=int(stored["top"]),
+            left=int(stored["left"]),
+            labels=stored["labels"],
+            image=index,
+            patient=patient_key(image),
+            dataset=image.dataset,
+            lesions=tuple(PlacedLesion(*pair) for pair in zip(located, outlines, strict=False)),
+            is_original=variant == 0,
+        )
+
+
+def _write(path: Path, save: Callable[[BinaryIO], None]) -> None:
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    with temporary.open("wb") as file:
+        save(file)
+    temporary.replace(path)
+
+
 def map_record(network: TrainedNetwork, trunk_map: TrunkMap, image: AnnotatedImage, runtime: Runtime) -> Record:
     """What the network says of an image, from its trunk map: the windows of a dense scan."""
-    features = torch.from_numpy(trunk_map.features).float()[None].to(runtime.device)
+    features = trunk_map.part(slice(None), slice(None), runtime.device)
     with torch.inference_mode():
         logits = network.window_logits(features)[0]  # (2, window rows, window columns)
     scores = torch.softmax(logits, dim=0)[1].cpu().numpy()
@@ -112,17 +164,6 @@ def map_record(network: TrainedNetwork, trunk_map: TrunkMap, image: AnnotatedIma
     ]
     chosen = scores[inside[:, 0], inside[:, 1]]
     return record_of(image, trunk_map.lesions, windows, chosen, network.plan.recipe.module)
-
-
-def _cached(path: Path, prepared: PreparedImage, network: TrainedNetwork) -> tuple[NDArray[np.float16], int, int]:
-    if path.is_file():
-        with np.load(path) as stored:
-            return stored["features"], int(stored["top"]), int(stored["left"])
-    features, top, left = trunk_map_of(prepared, network)
-    temporary = path.with_suffix(f".{os.getpid()}.npz")
-    np.savez(temporary, features=features, top=top, left=left)
-    temporary.replace(path)
-    return features, top, left
 
 
 def trunk_map_of(prepared: PreparedImage, network: TrainedNetwork) -> tuple[NDArray[np.float16], int, int]:
@@ -140,7 +181,7 @@ def trunk_map_of(prepared: PreparedImage, network: TrainedNetwork) -> tuple[NDAr
     (top, bottom), (left, right) = box
     part = scaled[top * STRIDE : bottom * STRIDE, left * STRIDE : right * STRIDE]
     with torch.inference_mode():
-        features = network.trunk_features(part[None, None])[0].half().contiguous().numpy()
+        features = network.trunk_features(part[None, None])[0].half().permute(1, 2, 0).contiguous().numpy()
     return features, 2 * top, 2 * left
 
 
@@ -184,6 +225,7 @@ def _breast_share(sums: NDArray[np.int32], window: Window) -> float:
 
 
 def _key(image: AnnotatedImage, plan: Plan, index: int, variant: int) -> str:
-    facts = (plan.recipe.sha256, plan.seed, plan.simulated_share > 0, image.path.name, image.dataset)
-    digest = hashlib.sha256(repr((*facts, image.width_over_height, variant, index if variant else 0)).encode())
+    facts = (plan.recipe.sha256, plan.seed, plan.simulated_share > 0, plan.benign_as_control, image.path.name)
+    place = (image.dataset, image.width_over_height, variant, index if variant else 0)
+    digest = hashlib.sha256(repr((TRUNK, *facts, *place)).encode())
     return digest.hexdigest()[:24]

@@ -11,11 +11,15 @@ from inference.network import StartWeights, build_network, load_start_weights
 from inference.scoring import to_network_input
 from training.plan import Plan
 
+TRUNK = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3.0", "layer3.1", "layer3.2", "layer3.3")
+"""What a frozen trunk is: its output is worked out once for an image."""
+REST = ("layer3.4", "layer3.5", "layer4.0", "layer4.1", "layer4.2")
+
 
 class TrainedNetwork(nn.Module):
     """ResNet50 that gives the logits of a window, whose neighbourhood it may see (`plan.margin`).
 
-    A frozen trunk (stem to layer3, batch norms as they are) is run by `trunk_features`, once for an image, and
+    A frozen trunk (stem to layer3.3, batch norms as they are) is run by `trunk_features`, once for an image, and
     `window_logits` takes its output.
     """
 
@@ -26,10 +30,12 @@ class TrainedNetwork(nn.Module):
         self.resnet = build_network(plan.recipe.network)
         load_start_weights(self.resnet, start)
         if plan.trunk == "frozen":
+            learned = tuple(f"{block}." for block in (*plan.learned, "fc"))
             for name, parameter in self.resnet.named_parameters():
-                parameter.requires_grad = name.startswith(("layer4.0.", "fc."))
+                parameter.requires_grad = name.startswith(learned)
             for block in ("layer4.1", "layer4.2"):
-                pass_on(self.resnet.get_submodule(block))
+                if block not in plan.learned:
+                    pass_on(self.resnet.get_submodule(block))
 
     def train(self, mode: bool = True) -> "TrainedNetwork":
         """Batch norms learn their statistics only where the whole network is trained."""
@@ -40,7 +46,7 @@ class TrainedNetwork(nn.Module):
 
     def forward(self, grey: Tensor) -> Tensor:
         """(n, 1, s, s) grey in 0..1, margin included, -> (n, 2) logits of the windows in the middle."""
-        features = self._child("layer4")(self.trunk_features(grey))  # (n, 2048, places, places)
+        features = self._rest(self.trunk_features(grey))  # (n, 2048, places, places)
         inner = self.plan.recipe.network.input_size // STRIDE
         first = (features.shape[-1] - inner) // 2
         window = features[:, :, first : first + inner, first : first + inner]
@@ -48,7 +54,7 @@ class TrainedNetwork(nn.Module):
 
     def window_logits(self, features: Tensor) -> Tensor:
         """A frozen trunk's (n, 1024, rows, columns) -> (n, 2, window rows, window columns), 32 input pixels apart."""
-        features = self._child("layer4.0")(features)  # the other blocks pass it on
+        features = self._rest(features)
         inner = self.plan.recipe.network.input_size // STRIDE
         pooled = functional.avg_pool2d(features, inner, stride=1)
         fc = cast("nn.Linear", self._child("fc"))
@@ -57,8 +63,14 @@ class TrainedNetwork(nn.Module):
     def trunk_features(self, grey: Tensor) -> Tensor:
         """(n, 1, s, s) grey in 0..1 -> (n, 1024, s/16, s/16), channels last."""
         features = to_network_input(grey, self.plan.recipe.network).contiguous(memory_format=torch.channels_last)
-        for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3"):
+        for name in TRUNK:
             features = self._child(name)(features)
+        return features
+
+    def _rest(self, features: Tensor) -> Tensor:
+        for name in REST:
+            if self.plan.trunk == "full" or name not in ("layer4.1", "layer4.2") or name in self.plan.learned:
+                features = self._child(name)(features)  # a block that passes on need not be run
         return features
 
     def _child(self, name: str) -> nn.Module:

@@ -11,15 +11,17 @@ RecipeName = Literal["paper", "default"]
 class Plan(Frozen):
     """Everything of a training that is not data: it is stored in the checkpoint and in the weights' provenance.
 
-    `trunk` frozen: stem to layer3 stay as ImageNet left them, and their output is computed once for each of
-    `variants` versions of an image; only the first block of layer4 and fc are trained, the other two blocks pass
-    on what they get. `margin`: input pixels beyond each side of the window that the network sees in training, so
-    that a dense scan, where the neighbourhood goes on, meets what it was trained for.
+    `trunk` frozen: stem to layer3.3 stay as ImageNet left them, and their output is computed once for each of
+    `variants` versions of an image; of what follows only the blocks `learned` and fc are trained, and blocks of
+    layer4 that are not learned pass on what they get. `margin`: input pixels beyond each side of the window that
+    the network sees in training, so that a dense scan, where the neighbourhood goes on, meets what it was trained
+    for.
     """
 
     name: RecipeName
     recipe: Recipe
     trunk: Literal["full", "frozen"] = "full"
+    learned: tuple[str, ...] = ("layer4.0",)
     epochs: int
     batch: int = 32
     """Windows a step; whole images a step where the trunk is frozen."""

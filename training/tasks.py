@@ -90,9 +90,9 @@ class MapTask:
         phases = random.integers(0, 2, (self._plan.batch, 2))
         case_losses, control_losses, scores, targets = [], [], [], []
         for index, phase in list(zip(chosen, phases, strict=True))[runtime.rank :: runtime.ranks]:
-            features = torch.from_numpy(self._maps[index].features[:, phase[0] :, phase[1] :]).to(runtime.device)
+            features = self._maps[index].part(slice(phase[0], None), slice(phase[1], None), runtime.device)
             labels = window_labels_of_phase(self._maps[index], phase)
-            logits = network.window_logits(features.float()[None].contiguous(memory_format=torch.channels_last))[0]
+            logits = network.window_logits(features)[0]
             rows, columns = min(labels.shape[0], logits.shape[1]), min(labels.shape[1], logits.shape[2])
             kept = torch.from_numpy(labels[:rows, :columns].reshape(-1).astype(np.int64)).to(runtime.device)
             flat = logits[:, :rows, :columns].reshape(2, -1).T.float()[kept >= 0]

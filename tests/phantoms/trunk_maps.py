@@ -24,11 +24,11 @@ def trunk_maps(count: int = 4) -> tuple[TrunkMap, ...]:
     random = np.random.default_rng(1)
     maps = []
     for number in range(count):
-        features = random.random((1024, 14, 14)).astype(np.float16)
+        features = random.random((14, 14, 1024)).astype(np.float16)
         labels = np.zeros((5, 5), np.int8)
         if number % 2:
             labels[2, 2] = labels[2, 3] = labels[3, 2] = labels[3, 3] = 1
-            features[:64, 4:10, 4:10] += 2
+            features[4:10, 4:10, :64] += 2
         maps.append(TrunkMap(features, 0, 0, labels, number, f"set:P{number}", "set"))
     return tuple(maps)
 
