@@ -10,7 +10,7 @@ TORCH_INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install system demo test lint unit conformance viewer bench faults fuzz associations lock clean
+.PHONY: help install system demo test lint unit conformance viewer bench faults power fuzz associations lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ bench: install system ## speed, each row beside its baseline; writes bench.json
 
 faults: install system ## kills of every process at random moments (KILLS=100)
 	$(BIN)/python -m tests.faults
+
+power: install ## the power of the node's disk cut at random moments (CUTS=20); needs root
+	$(BIN)/python -m tests.faults.power
 
 associations: install ## 10,000 associations, a tenth of them hostile: nothing may leak
 	$(BIN)/python tests/scp/campaign_associations.py

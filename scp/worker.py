@@ -47,6 +47,7 @@ class Worker:
         self._slot = hold(settings.node.folder / "locks" / f"{self._executor_id}.lock", wait=True)
         self._stopping = threading.Event()
         self._healthy_since = time.monotonic()
+        self._untouched = 0.0
         self._work = NodeWork(settings, self._executor_id, open_journal(settings), load(settings))
         self._journal, self._spool = self._work.journal, self._work.spool
         self._engine = Engine(settings, self._executor_id, self._work)
@@ -120,9 +121,11 @@ class Worker:
                 self._arrived(study)
         running = {workflow.split(":")[1] for workflow in self._engine.unfinished()}
         for row in self._journal.studies(UNFINISHED):
-            if row.study_instance_uid not in running and time.time() - row.updated > SWEEP:
+            if row.study_instance_uid not in running and time.time() - row.updated > self._untouched:
                 log.warning("study without a workflow, driven again", study=row.study_instance_uid)
                 drive_again(self._journal, self._spool, row.study_instance_uid)
+        # at once after a start: a power cut may have left the journal behind the engine
+        self._untouched = SWEEP
         self._retention.run()
 
     # lease
