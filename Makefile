@@ -3,6 +3,9 @@ PYTHON ?= python3
 TORCH ?= default
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
+# a file's tests stay together, for they share what was costly to start
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
 
 # without a GPU PyTorch's CPU build is a sixth of the size; its index is not the package index
 ifeq ($(TORCH),cpu)
@@ -47,8 +50,9 @@ conformance: install system ## every object, every case, before the real validat
 viewer: install system ## OHIF in headless Chromium over Orthanc, and its adapters in Node
 	$(PYTEST) -m viewer tests/conformance
 
-test: install system lint ## everything that CI runs
-	$(PYTEST) -m "not faults and not gpu"
+test: install system lint ## everything that CI runs (WORKERS=2 processes side by side)
+	$(PYTEST) -m alone $$(grep -rl --include='test_*.py' 'mark\.alone' tests)
+	$(PYTEST) -m "not alone and not faults and not gpu" $(SIDE_BY_SIDE)
 
 bench: install system ## speed, each row beside its baseline; writes bench.json
 	$(BIN)/python -m tests.benchmarks

@@ -6,7 +6,9 @@ from typing import Any
 
 from pydicom import dcmread
 
-from peers.orthanc import free_port, storescu, wait_for
+from peers.orthanc import storescu
+from peers.ports import free_port
+from peers.waiting import wait_for
 from phantoms.mammogram import write_study
 
 Make = Callable[..., Any]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
-from peers.orthanc import Orthanc, free_port, storescu, wait_for
+from peers.orthanc import Orthanc, storescu
+from peers.ports import free_port
 from peers.running_node import RunningNode
+from peers.waiting import wait_for
 from phantoms.mammogram import write_study
 
 Make = Callable[..., Any]

@@ -1,5 +1,6 @@
 """More than one machine on one PostgreSQL: what a lost one had begun, another finishes."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,13 @@ LEASE = 3.0
 
 
 @pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A PostgreSQL of our own."""
-    folder = tmp_path_factory.mktemp("cluster")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)  # it may run as another user
-    postgres = Cluster(folder / "postgres").create()
-    yield postgres
-    postgres.stop()
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of our own, where its user may go: pytest's folders are closed to it."""
+    with tempfile.TemporaryDirectory(prefix="mammonode-postgresql-") as folder:
+        Path(folder).chmod(0o755)
+        postgres = Cluster(Path(folder) / "postgres").create()
+        yield postgres
+        postgres.stop()
 
 
 def test_the_work_of_a_machine_that_never_returns_is_adopted(

@@ -13,7 +13,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from peers.chromium import open_tab, started_chromium
-from peers.orthanc import free_port, wait_for
+from peers.ports import free_port
+from peers.waiting import wait_for
 from phantoms.mammogram import write_study
 from scp.demonstration_study import demonstration_study
 from scp.web import texts

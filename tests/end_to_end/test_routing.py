@@ -11,8 +11,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from inference.results import StudyResult
-from peers.orthanc import Orthanc, free_port, wait_for
+from peers.orthanc import Orthanc
+from peers.ports import free_port
 from peers.running_node import RunningNode
+from peers.waiting import wait_for
 from phantoms.mammogram import write_study
 from phantoms.weights import write_weights
 from scp.demonstration_study import demonstration_study

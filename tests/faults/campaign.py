@@ -16,8 +16,9 @@ from typing import Any
 from faults.cluster import Cluster
 from faults.reckoning import Line, Reckoning, reckon
 from faults.sender import Sender
-from peers.orthanc import free_port, wait_for
+from peers.ports import free_port
 from peers.running_node import RunningNode
+from peers.waiting import wait_for
 
 COUNTER = Path(__file__).with_name("counter.py")
 STEADY, FLAPPING = "steady", "flapping"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from peers.orthanc import free_port, wait_for
+from peers.ports import free_port
+from peers.waiting import wait_for
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -33,7 +34,8 @@ class Cluster:
         self.folder.mkdir(parents=True)
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
-        self._run("initdb", "-D", str(self.folder / "data"), "-U", "mammonode", "-A", "trust", "-E", "UTF8")
+        arguments = ("-U", "mammonode", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self._run("initdb", "-D", str(self.folder / "data"), *arguments)
         return self.start()
 
     def start(self) -> "Cluster":

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from phantoms.mammogram import mammogram, write_study
 
@@ -36,6 +37,7 @@ print(json.dumps({"seconds": seconds, "mebibytes": int(peak.split()[1]) / 1024})
 """
 
 
+@pytest.mark.alone
 def test_a_large_image_takes_under_400_ms_of_one_core_and_600_mebibytes(tmp_path: Path):
     picture = np.kron(np.linspace(0.2, 0.9, 64 * 52).reshape(64, 52), np.ones((64, 64))).astype(np.float32)
     picture[:, 2000:] = 0

@@ -3,15 +3,16 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from peers.ports import free_port
+from peers.waiting import wait_for
 
 PLUGINS = Path("/usr/share/orthanc/plugins")
 
@@ -29,23 +30,6 @@ function OnStableStudy(studyId, tags, metadata)
   end
 end
 """
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(happened: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
-    """Wait until `happened()` is true and return what it said. Raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := happened():
-            return answer
-        time.sleep(0.1)
-    raise TimeoutError(what or f"{happened} did not happen within {seconds} s")
 
 
 @dataclass

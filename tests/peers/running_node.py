@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 
 from config.settings import Settings, load
-from peers.orthanc import free_port, wait_for
+from peers.ports import free_port
+from peers.waiting import wait_for
 from scp import operations
 
 STAND_IN = Path(__file__).parent / "stand_in_node.py"

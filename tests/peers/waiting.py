@@ -7,10 +7,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], seconds: float = 20.0) -> T:
-    """The first true value of `condition`. Raises AssertionError when there is none in time."""
+def wait_for(happened: Callable[[], T], seconds: float = 60.0, what: str = "") -> T:
+    """The first true value of `happened`. Raises TimeoutError, with `what` went wrong, when there is none in time."""
     deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
+    while not (value := happened()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(what or f"{happened} did not happen within {seconds} s")
+        time.sleep(0.05)
     return value

@@ -1,6 +1,5 @@
 """A real listener on a free port of loopback, with a spool of its own."""
 
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from config.listener import Listener
+from peers import ports
 from scp.server import StorageServer
 from scp.spool import Spool
 
@@ -40,9 +40,7 @@ class Listening:
 @pytest.fixture
 def free_port() -> int:
     """A port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.fixture

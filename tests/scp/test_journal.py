@@ -73,6 +73,7 @@ def test_a_study_is_as_well_as_its_worst_delivery(journal: Journal, deliveries: 
     assert row.state == state
 
 
+@pytest.mark.alone
 def test_ten_thousand_studies_are_listed_at_once(journal: Journal) -> None:
     from sqlalchemy import insert
 

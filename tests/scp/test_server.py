@@ -244,6 +244,7 @@ def test_fifty_senders_at_once(listen, tmp_path):
     wait_for(lambda: listening.associations == 0)
 
 
+@pytest.mark.alone
 def test_a_sender_with_nagle_does_not_wait_for_delayed_acknowledgements(listen):
     seconds = []
     with RawPeer(listen().port) as peer:

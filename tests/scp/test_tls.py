@@ -156,6 +156,7 @@ def test_only_suites_with_forward_secrecy_and_authenticated_encryption(authority
             assert suite["protocol"] == "TLSv1.3" or suite["kea"] in ("kx-ecdhe", "kx-dhe")
 
 
+@pytest.mark.alone
 def test_peers_that_stall_in_the_handshake_keep_nobody_out(listen_with_tls, authority, modality):
     listening = listen_with_tls(network_timeout=1.0)
     silent = [RawPeer(listening.port) for _ in range(5)]

@@ -145,6 +145,7 @@ print(seconds, (peak - before) / 1024, len(objects[0].dataset.PixelData))
 """
 
 
+@pytest.mark.alone
 def test_large_image_takes_under_a_second_and_300_megabytes(pytestconfig):
     """4096 x 3328, ten lesions, in a process of its own so that its peak memory is this object's."""
     code = LARGE.format(tests=str(pytestconfig.rootpath / "tests"))

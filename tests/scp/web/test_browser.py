@@ -154,6 +154,7 @@ def test_theme_is_remembered(browse) -> None:
     assert tab.evaluate(background) == dark
 
 
+@pytest.mark.alone
 def test_first_paint_with_ten_thousand_studies(browse, node) -> None:
     with node.journal.engine.begin() as connection:
         rows = [

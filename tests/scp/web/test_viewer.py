@@ -217,6 +217,7 @@ def test_pinch_on_a_tablet(browse) -> None:
     wait_for_matrix(tab, 1, f"m.a > {before[0] * 3}")
 
 
+@pytest.mark.alone
 def test_a_large_image_moves_smoothly(browse, node, tmp_path) -> None:
     """4096 x 3328 at three times the fitted size, redrawn while it moves: a frame, at best, within 34 ms."""
     small = breast_picture(512, 416, "R", "CC", 1)

@@ -96,6 +96,7 @@ def test_send_to_a_pacs(node, page) -> None:
     assert page.post(f"/api/studies/{STUDY}/send", json={}).status_code == 422
 
 
+@pytest.mark.alone
 def test_ten_thousand_studies(node, page) -> None:
     now = time.time()
     rows = [
