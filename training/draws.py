@@ -11,10 +11,12 @@ Cells = Mapping[tuple[bool, str, bool], Indices]
 
 
 def dataset_shares(cases: Mapping[str, int]) -> tuple[list[str], NDArray[np.float64]]:
-    """How often each data set is drawn, for cases and controls alike: by the root of its cases, so that a small set
-    is not drowned."""
+    """How often each data set is drawn, for cases and controls alike.
+
+    By the fourth root of its cases, so that a small set is not drowned.
+    """
     names = sorted(cases)
-    roots = np.sqrt([cases[name] for name in names])
+    roots = np.array([cases[name] for name in names]) ** 0.25
     return names, roots / roots.sum()
 
 

@@ -58,16 +58,13 @@ class TrunkMap:
     lesions: tuple[PlacedLesion, ...] = ()
     is_original: bool = True
     """Not a version that was changed for training; the others keep no lesions."""
+    centres: tuple[tuple[float, float], ...] = ()
+    """Row and column, in cells of this map, of every located lesion."""
 
     def part(self, rows: slice, columns: slice, device: torch.device) -> torch.Tensor:
         """(1, 1024, rows, columns) float32 on the device, channels last."""
         cut = np.asarray(self.features[rows, columns], np.float32)
         return torch.from_numpy(cut).to(device).permute(2, 0, 1)[None]
-
-
-def window_labels_of_phase(trunk_map: TrunkMap, phase: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Labels of the windows that layer4 sees when the map starts `phase` (0 or 1) cells later, by row and column."""
-    return trunk_map.labels[phase[0] :: 2, phase[1] :: 2]
 
 
 def build_maps(
@@ -131,16 +128,20 @@ def _map_of(network: TrainedNetwork, folder: Path, index: int, image: AnnotatedI
     with np.load(facts) as stored:
         located = [lesion for lesion in image.lesions if lesion.outline is not None] if variant == 0 else []
         outlines = np.split(stored["points"], stored["ends"].astype(int))
+        top, left = int(stored["top"]), int(stored["left"])
+        scale = network.plan.recipe.network.input_size / network.plan.recipe.windows.window / CELL
+        middles = [(outline.min(axis=0) + outline.max(axis=0)) / 2 * scale for outline in outlines[:-1]]
         return TrunkMap(
             features=np.load(path, mmap_mode="r"),
-            top=int(stored["top"]),
-            left=int(stored["left"]),
+            top=top,
+            left=left,
             labels=stored["labels"],
             image=index,
             patient=patient_key(image),
             dataset=image.dataset,
             lesions=tuple(PlacedLesion(*pair) for pair in zip(located, outlines, strict=False)),
             is_original=variant == 0,
+            centres=tuple((float(y) - top, float(x) - left) for x, y in middles),
         )
 
 

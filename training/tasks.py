@@ -7,9 +7,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.augment import augmented
+from training.crops import RIM, draw_crop
 from training.draws import dataset_shares, draw_balanced, passes
 from training.labels import Label
-from training.maps import TrunkMap, window_labels_of_phase
+from training.maps import CELL, TrunkMap
 from training.model import TrainedNetwork
 from training.plan import Plan
 from training.runtime import Runtime
@@ -67,10 +68,11 @@ class WindowTask:
 
 
 class MapTask:
-    """Batches of whole images from a frozen trunk: every window of them counts, the hardest controls the most."""
+    """Batches of crops from a frozen trunk's maps: every window in them counts, the hardest controls the most."""
 
     def __init__(self, maps: tuple[TrunkMap, ...], among: Indices, plan: Plan) -> None:
         self._maps, self._plan = maps, plan
+        self._window = plan.recipe.network.input_size // CELL
         with_cases = np.array([bool((maps[index].labels == 1).any()) for index in among])
         self._cells: dict[tuple[bool, str], Indices] = {}
         for case in (True, False):
@@ -87,25 +89,17 @@ class MapTask:
         """See loop.Task."""
         random = np.random.default_rng((self._plan.seed, 7919, step))
         chosen = [self._draw(place % 2 == 0, random) for place in range(self._plan.batch)]
-        phases = random.integers(0, 2, (self._plan.batch, 2))
-        case_losses, control_losses, scores, targets = [], [], [], []
-        for index, phase in list(zip(chosen, phases, strict=True))[runtime.rank :: runtime.ranks]:
-            features = self._maps[index].part(slice(phase[0], None), slice(phase[1], None), runtime.device)
-            labels = window_labels_of_phase(self._maps[index], phase)
-            logits = network.window_logits(features)[0]
-            rows, columns = min(labels.shape[0], logits.shape[1]), min(labels.shape[1], logits.shape[2])
-            kept = torch.from_numpy(labels[:rows, :columns].reshape(-1).astype(np.int64)).to(runtime.device)
-            flat = logits[:, :rows, :columns].reshape(2, -1).T.float()[kept >= 0]
-            kept = kept[kept >= 0]
-            losses = functional.cross_entropy(flat, kept, reduction="none")
-            if bool((kept == 1).any()):
-                case_losses.append(losses[kept == 1].mean())
-            if bool((kept == 0).any()):
-                control_losses.append(_with_hardest(losses[kept == 0], self._plan.hardest))
-            scores.append((flat[:, 1] - flat[:, 0])[:: max(1, len(flat) // 64)])
-            targets.append(kept[:: max(1, len(flat) // 64)])
-        parts = [torch.stack(part).mean() for part in (case_losses, control_losses) if part]
-        return torch.stack(parts).mean(), torch.cat(scores), torch.cat(targets)
+        drawn = [draw_crop(self._maps[index], self._window, random) for index in chosen][
+            runtime.rank :: runtime.ranks
+        ]
+        features = torch.from_numpy(np.stack([features for features, _ in drawn])).to(runtime.device)
+        targets = torch.from_numpy(np.stack([labels for _, labels in drawn])).to(runtime.device).flatten().long()
+        logits = network.window_logits(features.permute(0, 3, 1, 2))  # channels last
+        first, places = RIM // 2, drawn[0][1].shape[0]
+        inside = logits[:, :, first : first + places, first : first + places]
+        flat = inside.permute(0, 2, 3, 1).reshape(-1, 2).float()[targets >= 0]
+        targets = targets[targets >= 0]
+        return _loss(flat, targets, self._plan), flat[:, 1] - flat[:, 0], targets
 
     def _draw(self, case: bool, random: np.random.Generator) -> int:
         names, shares = self._shares
@@ -124,7 +118,7 @@ def _loss(logits: Tensor, targets: Tensor, plan: Plan) -> Tensor:
     parts = [losses[targets == 1].mean()] if bool((targets == 1).any()) else []
     if bool((targets == 0).any()):
         parts.append(_with_hardest(losses[targets == 0], plan.hardest))
-    return torch.stack(parts).mean()
+    return torch.stack(parts).mean() if parts else losses.sum()  # no window may be learned from
 
 
 def _with_hardest(losses: Tensor, share: float) -> Tensor:

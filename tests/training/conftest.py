@@ -15,11 +15,13 @@ ROWS, COLUMNS = 512, 320
 
 @pytest.fixture
 def write_picture() -> Callable[..., Path]:
-    """Write a synthetic mammogram of 512 x 320; the suffix of the name says the format."""
+    """Write a synthetic mammogram of 512 x 320, or narrower; the suffix of the name says the format."""
 
-    def write(path: Path, seed: int = 0, lesions: tuple[Lesion, ...] = (), bits: int = 8) -> Path:
+    def write(
+        path: Path, seed: int = 0, lesions: tuple[Lesion, ...] = (), bits: int = 8, columns: int = COLUMNS
+    ) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = breast_picture(ROWS, COLUMNS, "L", "MLO", seed, lesions)
+        picture = breast_picture(ROWS, columns, "L", "MLO", seed, lesions)
         assert cv2.imwrite(str(path), np.asarray(stored_values(picture, bits)))
         return path
 
@@ -29,12 +31,23 @@ def write_picture() -> Callable[..., Path]:
 @pytest.fixture
 def nodule_data(tmp_path: Path, write_picture: Callable[..., Path]) -> Path:
     """20 images of 20 patients, 10 of them with a malignant nodule, as a manifest."""
-    folder = tmp_path / "films"
+    return write_nodules(tmp_path / "films", 20, write_picture)
+
+
+@pytest.fixture
+def few_nodules(tmp_path: Path, write_picture: Callable[..., Path]) -> Path:
+    """8 images of 8 patients, 4 of them with a malignant nodule, as a manifest."""
+    return write_nodules(tmp_path / "films", 8, write_picture)
+
+
+def write_nodules(folder: Path, count: int, write_picture: Callable[..., Path]) -> Path:
+    """Every second image has a malignant nodule."""
     rows = []
-    for number in range(20):
+    for number in range(count):
         malignant = number % 2 == 0
         x, y = 90 + 5 * (number % 5), 200 + 10 * (number % 7)
-        write_picture(folder / f"{number}.png", number, (Lesion("nodule", x, y, 22),) if malignant else ())
+        lesions = (Lesion("nodule", x, y, 22),) if malignant else ()
+        write_picture(folder / f"{number}.png", number, lesions, columns=224)
         rows.append(
             {
                 "file": f"{number}.png",

@@ -57,16 +57,16 @@ def test_fit_on_20_small_images(nodule_data: Path, tmp_path: Path) -> None:
     assert list((output / "logs" / "final").glob("events*"))
 
 
-def test_evaluate_writes_json_and_a_report(nodule_data: Path, tmp_path: Path) -> None:
+def test_evaluate_writes_json_and_a_report(few_nodules: Path, tmp_path: Path) -> None:
     weights, report = write_weights(tmp_path / "weights") / "nodule.safetensors", tmp_path / "report"
     evaluated = RUNNER.invoke(
-        app, ["evaluate", "--weights", str(weights), "--output", str(report), "--data", str(nodule_data), *CPU]
+        app, ["evaluate", "--weights", str(weights), "--output", str(report), "--data", str(few_nodules), *CPU]
     )
     assert evaluated.exit_code == 0, evaluated.output
     figures = json.loads(evaluated.stdout)
     assert figures["microcalcification"] is None
     nodule = figures["nodule"]
-    assert (nodule["image"]["cases"], nodule["image"]["controls"]) == (10, 10)
+    assert (nodule["image"]["cases"], nodule["image"]["controls"]) == (4, 4)
     assert nodule["image_malignant_vs_benign"] is None
     assert nodule["brier"] is None  # these weights carry no calibration
     assert [row["grade"] for row in nodule["table"]] == [6, 5, 4, 3]
@@ -78,15 +78,15 @@ def test_evaluate_writes_json_and_a_report(nodule_data: Path, tmp_path: Path) ->
     assert "<table>" in (report / "report.html").read_text()
 
 
-def test_calibrate_writes_a_file_that_the_node_reads(nodule_data: Path, tmp_path: Path) -> None:
+def test_calibrate_writes_a_file_that_the_node_reads(few_nodules: Path, tmp_path: Path) -> None:
     weights, site = write_weights(tmp_path / "weights") / "nodule.safetensors", tmp_path / "site.json"
     calibrated = RUNNER.invoke(
-        app, ["calibrate", "--weights", str(weights), "--output", str(site), "--data", str(nodule_data), *CPU]
+        app, ["calibrate", "--weights", str(weights), "--output", str(site), "--data", str(few_nodules), *CPU]
     )
     assert calibrated.exit_code == 0, calibrated.output
     part = load_site_calibration(site).of(Module.NODULE, load_weights(weights).sha256)
     assert part is not None
-    assert part.calibration.population == "films (20 images)"
+    assert part.calibration.population == "films (8 images)"
     assert json.loads(calibrated.stdout)["sha256"] == load_site_calibration(site).sha256
 
 
@@ -201,4 +201,4 @@ def test_the_current_auc_waits_for_both_classes() -> None:
 def test_a_small_data_set_is_not_drowned() -> None:
     names, shares = dataset_shares({"small": 25, "large": 625})
     assert names == ["large", "small"]
-    assert shares.tolist() == pytest.approx([25 / 30, 5 / 30])
+    assert shares.tolist() == pytest.approx([5 / (5 + 5**0.5), 5**0.5 / (5 + 5**0.5)])

@@ -41,8 +41,8 @@ def test_coordinates_are_carried_into_normalised_pixels(nodule_data: Path) -> No
 def test_unstretching_moves_the_lesion_with_the_pixels(nodule_data: Path) -> None:
     plan = paper_plan(Module.NODULE, "full", 1)
     image = read_annotations([nodule_data]).images[0]
-    prepared = prepare(image, plan.recipe, width_over_height=320 / 1024)
-    assert prepared.normalised.pixels.shape == (4096, 1280)
+    prepared = prepare(image, plan.recipe, width_over_height=224 / 1024)
+    assert prepared.normalised.pixels.shape == (4096, 896)
     (lesion,) = prepared.lesions
     middle = (lesion.outline.min(axis=0) + lesion.outline.max(axis=0)) / 2
     assert np.allclose(middle, [90 * 4, 200 * 8], atol=1)
