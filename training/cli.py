@@ -23,6 +23,7 @@ from training.plan import Plan, default_plan, paper_plan
 from training.progress import BarProgress
 from training.report import write_report
 from training.runtime import keep_freed_memory, start_runtime
+from training.shapes import read_shape
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,6 +49,15 @@ Threads = Annotated[int, typer.Option(help="CPU threads, 0 for every core.", min
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Weights = Annotated[
     list[Path], typer.Option("--weights", help="Weights files, one of each module.", show_default=False)
+]
+
+Shapes = Annotated[
+    list[Path],
+    typer.Option(
+        help="A lesion's volume (HDF5 'volume' or .npy, repeatable), pasted into lesion-free tissue at several "
+        "contrast-to-noise ratios to see how faint a lesion is still found.",
+        show_default=False,
+    ),
 ]
 
 
@@ -139,6 +149,8 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Folder for the report (Markdown, HTML, plots) and evaluation.json.")
     ] = None,
+    mass_shapes: Shapes = [],  # noqa: B006 - typer copies it
+    cluster_shapes: Shapes = [],  # noqa: B006 - typer copies it
     width_over_height: Ratio = None,
     device: Device = "auto",
     threads: Threads = 0,
@@ -157,7 +169,11 @@ def evaluate(
         chosen = _cpu_ready(device, threads)
         annotations = _read(data, width_over_height)
         with BarProgress(console, None) as progress:
-            figures, records = evaluation.evaluate(weights, annotations.images, chosen, progress.stage("scan"))
+            shapes = {Module.NODULE: mass_shapes, Module.MICROCALCIFICATION: cluster_shapes}
+            volumes = {module: [read_shape(path) for path in paths] for module, paths in shapes.items() if paths}
+            figures, records = evaluation.evaluate(
+                weights, annotations.images, chosen, progress.stage("scan"), volumes
+            )
         if output is not None:
             notes = [*annotations.notes, *annotations.complaint.splitlines()]
             page = write_report(output, figures, records, notes)

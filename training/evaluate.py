@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from inference.calibration import Calibration
 from inference.errors import UnreadablePixelsError
@@ -13,6 +15,7 @@ from inference.results import Module, OperatingPoint
 from inference.scorer import Scorer
 from inference.weights_file import TrainedModule, load_weights
 from training.annotations import AnnotatedImage
+from training.contrast import contrast_figures
 from training.errors import TooFewError, TrainingError
 from training.figures import auc_with_interval, brier, froc, reliability
 from training.images import prepare
@@ -34,10 +37,12 @@ def evaluate(
     images: Sequence[AnnotatedImage],
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
+    shapes: Mapping[Module, Sequence[NDArray[np.float64]]] = MappingProxyType({}),
 ) -> tuple[dict[str, Any], dict[Module, list[Record]]]:
     """Scan the images with each network. Returns the figures by module, and the records they are made of.
 
-    Raises WeightsError: a file cannot be used; TooFewError: the images say nothing about a module.
+    With `shapes` of a module they are pasted into the images too, at several contrasts. Raises WeightsError: a file
+    cannot be used; TooFewError: the images say nothing about a module.
     """
     figures: dict[str, Any] = {module.value: None for module in Module}
     records: dict[Module, list[Record]] = {}
@@ -56,6 +61,9 @@ def evaluate(
         figures[module.value] = module_figures(found, trained.header.thresholds, trained.header.calibration)
         figures[module.value]["skipped"] = skipped
         figures[module.value]["weights_sha256"] = trained.sha256
+        figures[module.value]["contrast"] = (
+            contrast_figures(trained, images, shapes[module], device, advance) if module in shapes else None
+        )
         cut = next((p.threshold for p in trained.header.thresholds if p.grade == WORST_MARK_GRADE), None)
         if cut is not None:
             cuts.append((healthy_scores(found), cut))

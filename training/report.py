@@ -1,6 +1,5 @@
 """The evaluation as a report that a clinician can read: Markdown and HTML, with plots."""
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")  # no display on a server
 
+from markdown_it import MarkdownIt
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
@@ -69,6 +69,10 @@ def _module_lines(module: Module, own: Mapping[str, Any]) -> list[str]:
         for row in own["table"]:
             cells = [_with_interval(row, name) for name in ("sensitivity", "specificity", "ppv", "npv")]
             lines.append(f"| {row['grade']} | {row['threshold']:.4f} | {' | '.join(cells)} |")
+    if own.get("contrast"):
+        lines += ["", "Lesions pasted into healthy tissue, by contrast-to-noise ratio:", ""]
+        lines += ["| contrast to noise | places | AUC | marked | the same places without |", "|---|---|---|---|---|"]
+        lines += [_contrast_row(row) for row in own["contrast"]]
     for name, groups in own["groups"].items():
         lines += ["", f"By {name.replace('_', ' ')} (AUC of images, malignant against healthy; against benign):", ""]
         lines += [
@@ -85,6 +89,12 @@ def _auc_row(words: str, figure: Mapping[str, Any] | None) -> str:
         return f"| {words} | too few patients | | | |"
     low, high = figure["ci"]
     return f"| {words} | {figure['auc']:.3f} | {low:.3f} to {high:.3f} | {figure['cases']} | {figure['controls']} |"
+
+
+def _contrast_row(row: Mapping[str, Any]) -> str:
+    area = f"{row['auc']:.3f} ({row['ci'][0]:.2f}-{row['ci'][1]:.2f})" if "auc" in row else "too few patients"
+    shares = f"{_percent(row['marked'])} | {_percent(row['marked_without'])}"
+    return f"| {row['contrast_to_noise']:g} | {row['places']} | {area} | {shares} |"
 
 
 def _short(figure: Mapping[str, Any] | None) -> str:
@@ -143,36 +153,11 @@ def _labelled(axis: Axes, title: str, x: str, y: str) -> None:
 
 
 def _as_html(markdown: str) -> str:
-    """The few forms of Markdown that the report uses."""
-    body: list[str] = []
-    table = False
-    for line in markdown.splitlines():
-        if line.startswith("|---"):
-            continue
-        if line.startswith("|"):
-            tag = "td" if table else "th"
-            body += [] if table else ["<table>"]
-            cells = "".join(f"<{tag}>{html.escape(cell.strip())}</{tag}>" for cell in line.strip("|").split("|"))
-            body.append(f"<tr>{cells}</tr>")
-            table = True
-            continue
-        body += ["</table>"] if table else []
-        table = False
-        body.append(_html_line(line))
+    """A page that needs nothing beside it but the plots."""
     style = (
         "body{font:16px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
         "td,th{padding:.3em .8em;text-align:left;border-bottom:1px solid #ddd}img{max-width:100%}"
     )
     head = f"<meta charset=utf-8><title>Evaluation</title><style>{style}</style>"
-    return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(body)}</body></html>\n"
-
-
-def _html_line(line: str) -> str:
-    if line.startswith("!["):
-        alternative, _, address = line[2:].partition("](")
-        return f'<img alt="{html.escape(alternative)}" src="{html.escape(address.rstrip(")"))}">'
-    for mark, tag in (("## ", "h2"), ("# ", "h1"), ("- ", "li")):
-        if line.startswith(mark):
-            return f"<{tag}>{html.escape(line[len(mark) :])}</{tag}>"
-    text = html.escape(line.strip("*"))
-    return f"<p><b>{text}</b></p>" if line.startswith("**") else f"<p>{text}</p>" if text else ""
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    return f"<!doctype html><html lang=en><head>{head}</head><body>{body}</body></html>\n"
