@@ -9,8 +9,11 @@ SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
 
 # without a GPU PyTorch's CPU build is a sixth of the size; its index is not the package index
 ifeq ($(TORCH),cpu)
-TORCH_INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
+PIP_INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
+UV_INDEX := --torch-backend cpu
 endif
+PINNED := -c deploy/constraints.txt
+EXTRAS := [demo,fast,train,test]
 
 .DEFAULT_GOAL := help
 .PHONY: help install system demo test lint unit conformance viewer bench faults power fuzz associations lock clean
@@ -24,9 +27,12 @@ install: .venv/.installed ## make .venv with everything pinned (TORCH=cpu: PyTor
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "mammonode needs Python 3.11, 3.12 or 3.13; $(PYTHON) is another. Use: make install PYTHON=python3.12" >&2; exit 1; }
 	@PYTHON=$(PYTHON) deploy/system.sh venv
-	@echo "Installing into .venv: a download of about $(if $(TORCH_INDEX),0.6,3.2) GB ($(if $(TORCH_INDEX),1.8,7) GB on disk)."
+	@echo "Installing into .venv: a download of about $(if $(PIP_INDEX),0.6,3.2) GB ($(if $(PIP_INDEX),1.8,7) GB on disk)."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(TORCH_INDEX) -c deploy/constraints.txt -e '.[demo,fast,train,test]'
+	$(BIN)/python -m pip install --quiet $(PINNED) uv
+	@# uv does not read pip's configuration: where only that names a package index, pip does the work
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(UV_INDEX) $(PINNED) -e '.$(EXTRAS)' || \
+	  $(BIN)/python -m pip install --quiet $(PIP_INDEX) $(PINNED) -e '.$(EXTRAS)'
 	@touch $@
 
 system: ## install what the tests need from the system: dcmtk, Orthanc, validators, Chromium, PostgreSQL
@@ -67,11 +73,11 @@ associations: install ## 10,000 associations, a tenth of them hostile: nothing m
 	$(BIN)/python tests/scp/campaign_associations.py
 
 fuzz: install ## coverage-guided fuzzing of PDUs, data sets and images (SECONDS=600 each)
-	$(BIN)/python -m pip install --quiet -c deploy/constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m pip install --quiet $(PINNED) -e '.[fuzz]'
 	for target in association data_set image; do $(BIN)/python tests/fuzz $$target $(or $(SECONDS),600) || exit 1; done
 
-lock: ## resolve the pinned versions again (needs uv)
-	uv pip compile --universal --python-version 3.11 --all-extras --no-emit-package mammonode --no-header -q \
+lock: install ## resolve the pinned versions again
+	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --no-emit-package mammonode --no-header -q \
 	  pyproject.toml -o deploy/constraints.txt
 
 clean: ## remove what the commands made
