@@ -24,6 +24,7 @@ from training.progress import BarProgress
 from training.report import write_report
 from training.runtime import keep_freed_memory, start_runtime
 from training.shapes import read_shape
+from training.summary import module_lines, summary_lines
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -181,7 +182,7 @@ def evaluate(
         if as_json:
             typer.echo(json.dumps(figures, indent=2))
         else:
-            _say_figures(figures)
+            typer.echo("\n".join(summary_lines(figures)))
 
 
 @app.command()
@@ -278,7 +279,7 @@ def _provenance(annotations: Annotations, plan: Plan, start: str) -> dict[str, A
         "data": _counts(annotations),
         "patients": len({(image.dataset, image.patient_id) for image in annotations.images}),
         "start": Path(start).name,
-        "trained": "whole network" if plan.trunk == "full" else "first block of layer4, fc (frozen trunk)",
+        "trained": "whole network" if plan.trunk == "full" else f"{', '.join(plan.learned)}, fc (frozen trunk)",
     }
 
 
@@ -290,31 +291,7 @@ def _say_fitted(fitted: fitting.Fitted, as_json: bool) -> None:
         typer.echo(json.dumps(result, indent=2))
         return
     typer.echo(f"Wrote {fitted.weights} (sha256 {fitted.sha256})")
-    _say_module("out of fold", fitted.figures)
-
-
-def _say_figures(figures: dict[str, Any]) -> None:
-    for module in Module:
-        if figures[module.value] is not None:
-            _say_module(module.value, figures[module.value])
-    if figures["study_specificity"] is not None:
-        typer.echo(f"Healthy patients without any mark of grade 4 or worse: {figures['study_specificity']:.1%}")
-
-
-def _say_module(name: str, own: dict[str, Any]) -> None:
-    typer.echo(f"{name}: {own['images']} images of {own['patients']} patients")
-    for key in ("patch", "patch_benign_as_control", "image", "image_malignant_vs_benign"):
-        figure = own[key]
-        if figure is None:
-            typer.echo(f"  {key}: too few patients")
-        else:
-            low, high = figure["ci"]
-            typer.echo(f"  {key}: AUC {figure['auc']:.3f} ({low:.3f} to {high:.3f})")
-    for row in own["table"] or ():
-        typer.echo(
-            f"  grade {row['grade']} from {row['threshold']:.4f}: sensitivity {row['sensitivity']:.0%}, "
-            f"specificity {row['specificity']:.0%}"
-        )
+    typer.echo("\n".join(module_lines("out of fold", fitted.figures)))
 
 
 if __name__ == "__main__":
