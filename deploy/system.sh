@@ -8,7 +8,7 @@ missing() { # the Debian packages whose program is not there yet
         "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
         return
     fi
-    for pair in storescu:dcmtk Orthanc:orthanc openssl:openssl javac:default-jdk-headless psql:postgresql systemd-analyze:systemd git:git \
+    for pair in storescu:dcmtk Orthanc:orthanc openssl:openssl javac:default-jdk-headless psql:postgresql systemd-analyze:systemd git:git strace:strace \
         chromium:chromium node:nodejs npm:npm; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair##*:}"
     done

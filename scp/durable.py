@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -28,12 +29,27 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and its parents, for the owner alone; each new entry is synced into its parent."""
-    if folder.is_dir():
+    """Make `folder` and its parents, for the owner alone; the name of each is durable then.
+
+    Also one that is there already: whoever made it may have been killed before its name was synced.
+    """
+    try:
+        inode = folder.stat().st_ino
+    except FileNotFoundError:
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        inode = folder.stat().st_ino
+    _sync_name(folder, inode)
+
+
+@lru_cache(maxsize=4096)
+def _sync_name(folder: Path, _inode: int) -> None:
+    """Once for each folder in the life of a process."""
+    try:
+        sync_folder(folder.parent)
+    except PermissionError:
+        # a parent that may not be read is not ours, and its names were there before us
         return
-    make_folder(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

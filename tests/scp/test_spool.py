@@ -77,6 +77,18 @@ def test_a_resend_is_answered_only_when_the_first_name_is_durable(spool, monkeyp
     assert str(kept.parent) in order
 
 
+def test_a_folder_that_is_there_already_may_not_be_durable_yet(spool, monkeypatch):
+    """Who made it may have been killed between making and syncing."""
+    (spool.studies / "1.2.3").mkdir()
+    order = []
+    real_fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (order.append(_named(fd)), real_fsync(fd)))
+    _store(spool)
+    assert order.count(str(spool.studies)) == 1
+    _store(spool, instance="1.2.3.5")
+    assert order.count(str(spool.studies)) == 1
+
+
 def test_sender_is_in_the_file_itself(spool):
     _store(spool)
     [instance] = spool.instances("1.2.3")
