@@ -19,7 +19,7 @@ def main() -> int:
     engine = os.environ.get("ENGINE", "sqlite")
     answers = {}
     for name in ("sqlite", "postgres") if engine == "both" else (engine,):
-        with tempfile.TemporaryDirectory(prefix="mammonode-faults-") as folder:
+        with tempfile.TemporaryDirectory(prefix="mammonode-faults-", ignore_cleanup_errors=True) as folder:
             Path(folder).chmod(0o755)  # PostgreSQL runs as a user of its own
             started = time.monotonic()
             cluster = Cluster(Path(folder) / "postgres").create() if name == "postgres" else None

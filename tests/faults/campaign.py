@@ -1,20 +1,20 @@
 """Kills of every process at random moments over a stream of studies, and the count afterwards."""
 
-import json
 import random
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from faults.cluster import Cluster
-from faults.reckoning import Line, Reckoning, reckon
+from faults.counted import CountedLog
+from faults.reckoning import EXPECTED, Kill, Reckoning, reckon
 from faults.sender import Sender
 from peers.ports import free_port
 from peers.running_node import RunningNode
@@ -22,24 +22,23 @@ from peers.waiting import wait_for
 
 COUNTER = Path(__file__).with_name("counter.py")
 STEADY, FLAPPING = "steady", "flapping"
-SHORTEST_PAUSE, LONGEST_PAUSE = 5.0, 13.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 5.0, 11.0
 """Mean seconds between two kills: a hundred take less than 25 minutes."""
 
 AHEAD = 15
 """The sender waits while so many studies are on their way: kills, not a queue, are what is tested."""
 
+LONGEST_RETRY = 10.0
+STANDSTILL = 300.0
+"""Seconds in which nothing at all arrives at a destination that waits for more: then nothing more will come."""
 
-@dataclass
-class Kill:
-    """One kill."""
-
-    at: float
-    role: str
+STARTING = 600.0
+"""Seconds: no machine on which the node starts at all needs longer."""
 
 
 @dataclass
 class Campaign:
-    """`machines` nodes with `workers` workers each share a folder; with a cluster, they share its database."""
+    """`machines` nodes with a worker each share a folder; with a cluster, they share its database."""
 
     folder: Path
     kills: int
@@ -54,38 +53,47 @@ class Campaign:
         """Send, kill, let it come to rest, count."""
         self._random = random.Random(self.seed)
         self._ports = {STEADY: free_port(), FLAPPING: free_port()}
-        self._stopping = threading.Event()
+        self._logs = {name: CountedLog(self.folder / f"{name}.jsonl") for name in self._ports}
+        self._stopping, self._over = threading.Event(), threading.Event()
+        self._keeper = threading.Thread(target=self._keep_running, daemon=True)
         for name in self._ports:
             self._start_counter(name)
-        began = time.monotonic()
-        self.nodes = [self._node(number) for number in range(self.machines)]
-        for node in self.nodes:
-            node.start()
-        # a machine on which a node needs long to start gets more time between two kills, or nothing would ever pass
-        started_in = (time.monotonic() - began) / self.machines
-        self._every = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, 1.5 * started_in))
-        sender = Sender([node.port for node in self.nodes])
-        threads = [
-            threading.Thread(target=self._send, args=(sender,), daemon=True),
-            threading.Thread(target=self._flap, daemon=True),
-        ]
-        for thread in threads:
+        self._start_nodes()
+        self._sender = Sender([node.port for node in self.nodes])
+        threads = [threading.Thread(target=do, daemon=True) for do in (self._send, self._flap)]
+        for thread in [*threads, self._keeper]:
             thread.start()
         self._kill_all()
         self._stopping.set()
-        for thread in threads:
+        for thread in threads + self._probes:
             thread.join()
-        self._come_to_rest(sender)
-        return reckon(sender, {name: list(self._lines(name)) for name in self._ports}, self._kill_list())
+        self._come_to_rest()
+        lines = {name: log.lines() for name, log in self._logs.items()}
+        return reckon(self._sender, lines, self.done, self.folder / "data" / "spool" / "studies")
 
     def close(self) -> None:
         """End everything that was started."""
         self._stopping.set()
+        self._over.set()
+        if self._keeper.is_alive():
+            self._keeper.join()
         for node in self.nodes:
-            node.stop()
+            try:
+                node.stop()
+            except subprocess.TimeoutExpired:
+                node.kill_all()
         for counter in self.counters.values():
             counter.kill()
             counter.wait()
+
+    def _start_nodes(self) -> None:
+        began = time.monotonic()
+        self.nodes = [self._node(number) for number in range(self.machines)]
+        for node in self.nodes:
+            node.start(STARTING)
+        # a machine on which a node needs long to start gets more time between two kills, or nothing would ever pass
+        started_in = (time.monotonic() - began) / self.machines
+        self._every = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, 1.5 * started_in))
 
     def _node(self, number: int) -> RunningNode:
         destinations: list[dict[str, Any]] = [
@@ -96,7 +104,7 @@ class Campaign:
             "node": {"name": f"node-{number + 1}", "folder": str(self.folder / "data"), "drain_seconds": 5.0},
             "studies": {"complete_quiet": 0.5, "incomplete_quiet": 120.0},
             "analysis": {"worker_crashes": 50},
-            "delivery": {"first_retry": 1.0, "longest_retry": 10.0},
+            "delivery": {"first_retry": 1.0, "longest_retry": LONGEST_RETRY},
             "engine": {"workers": 1, "lease_seconds": 10.0},
         }
         if self.cluster is not None:
@@ -104,84 +112,108 @@ class Campaign:
         return RunningNode(self.folder / f"node-{number + 1}", destinations, sections, seconds=0.5)
 
     def _start_counter(self, name: str) -> None:
-        command = [sys.executable, str(COUNTER), name.upper(), str(self._ports[name]), str(self._log(name))]
+        command = [sys.executable, str(COUNTER), name.upper(), str(self._ports[name]), str(self._logs[name].path)]
         self.counters[name] = subprocess.Popen(command)
 
-    def _log(self, name: str) -> Path:
-        return self.folder / f"{name}.jsonl"
-
-    def _lines(self, name: str) -> Iterator[Line]:
-        if self._log(name).exists():
-            for text in self._log(name).read_text().splitlines():
-                yield Line(**json.loads(text))
-
-    def _send(self, sender: Sender) -> None:
+    def _send(self) -> None:
         while not self._stopping.is_set():
-            sender.send_one(threading.Event())
-            while not self._stopping.is_set() and self._behind(sender) > AHEAD:
+            self._send_one(None)
+            while not self._stopping.is_set() and self._behind() > AHEAD:
                 self._stopping.wait(0.5)
 
-    def _behind(self, sender: Sender) -> int:
-        return len(sender.studies) - len({line.study for line in self._lines(STEADY)})
+    def _send_one(self, port: int | None) -> None:
+        """A study, until it is received, also when all else is stopping."""
+        try:
+            self._sender.send_one(self._over, port)
+        except Exception:  # noqa: BLE001 - a sender that fails is no reason to end a campaign of an hour: it is shown
+            traceback.print_exc()
+
+    def _behind(self) -> int:
+        return len(self._sender.studies) - len({line.study for line in self._logs[STEADY].lines()})
 
     def _flap(self) -> None:
         """One destination is away about half of the time."""
-        while not self._stopping.wait(self._random.uniform(2, 12)):
-            self.counters[FLAPPING].send_signal(signal.SIGKILL)
+        chance = random.Random(self.seed + 1)
+        while not self._stopping.wait(chance.uniform(2, 12)):
+            self.counters[FLAPPING].kill()
             self.counters[FLAPPING].wait()
-            self._stopping.wait(self._random.uniform(2, 12))
+            self._stopping.wait(chance.uniform(2, 12))
             self._start_counter(FLAPPING)
 
+    # kills
+
+    def _keep_running(self) -> None:
+        """A node whose supervisor has ended is started again at once, as systemd would."""
+        while not self._over.wait(0.1):
+            for node in self.nodes:
+                if node.process is not None and node.process.poll() is not None and not self._over.is_set():
+                    node.start_process()
+            if self.cluster is not None:
+                self.cluster.keep_running()
+
     def _kill_all(self) -> None:
+        self._probes: list[threading.Thread] = []
         roles = ["receiver", "worker", "worker", "supervisor"] + (["postgres"] if self.cluster else [])
+        ending = time.monotonic() + self.kills * LONGEST_PAUSE
         while len(self.done) < self.kills:
-            time.sleep(self._random.uniform(0.2, 2 * self._every))
-            role = self._random.choice(roles)
-            node = self._random.choice(self.nodes)
-            if role == "postgres" and self.cluster is not None:
-                self.cluster.kill()
-                self._note(role)
-                time.sleep(self._random.uniform(0, 6))
-                self.cluster.start()
-            elif role == "supervisor":
-                self._kill_supervisor(node)
-            else:
-                node.kill(role)
-                self._note(role)
+            # what was lost by waiting is made good, as far as it can be
+            every = min(self._every, (ending - time.monotonic()) / (self.kills - len(self.done)))
+            time.sleep(self._random.uniform(0.2, max(1.0, 2 * every)))
+            self._kill(self._random.choice(roles), self._random.choice(self.nodes))
 
-    def _kill_supervisor(self, node: RunningNode) -> None:
-        """Its children end by themselves; it is started again at once, as systemd would."""
-        node.kill(role="supervisor")
-        self._note("supervisor")
-        assert node.process is not None
-        node.process.wait()
-        node.start_process()
+    def _kill(self, role: str, node: RunningNode) -> None:
+        """Kill it if it is there; one that is still starting is killed too, one that is not is left for another."""
+        if role == "postgres" and self.cluster is not None:
+            self.cluster.kill(away=self._random.uniform(0, 6))
+            self._note(Kill(time.time(), role))
+            return
+        process = _process_of(node, role)
+        if process is None:
+            return
+        at = time.time()
+        process.kill()
+        loses_listener = role != "worker"
+        self._note(Kill(at, role, node.port if loses_listener else None))
+        if loses_listener:
+            probe = threading.Thread(target=self._send_one, args=(node.port,), daemon=True)
+            probe.start()
+            self._probes.append(probe)
 
-    def _note(self, role: str) -> None:
-        self.done.append(Kill(time.time(), role))
+    def _note(self, kill: Kill) -> None:
+        self.done.append(kill)
         if len(self.done) % 10 == 0:
-            print(f"{len(self.done)} kills, {len(list(self._lines(STEADY)))} objects at {STEADY}", flush=True)
+            lines = {name: len(log.lines()) for name, log in self._logs.items()}
+            print(f"{len(self.done)} kills, {len(self._sender.studies)} studies, objects: {lines}", flush=True)
 
-    def _kill_list(self) -> list[tuple[float, str]]:
-        return [(kill.at, kill.role) for kill in self.done]
+    # the end
 
-    def _come_to_rest(self, sender: Sender) -> None:
-        wanted = {study.uid for study in sender.studies if study.received}
-
-        def over() -> bool:
-            return all(
-                len({line.instance for line in self._lines(name) if line.study in wanted}) >= 6 * len(wanted)
-                for name in self._ports
-            )
-
+    def _come_to_rest(self) -> None:
+        wanted = {study.uid for study in self._sender.studies if study.received}
         try:
-            wait_for(over, 400)
+            while self._missing(wanted):
+                before = self._missing(wanted)
+                wait_for(lambda before=before: self._missing(wanted) < before, STANDSTILL)
         except TimeoutError:
-            print("not everything has arrived; counting what has", flush=True)
+            print(f"{self._missing(wanted)} objects have not arrived and none has come for {STANDSTILL:.0f} s")
         # what would come twice, comes within the longest retry
-        time.sleep(10)
+        time.sleep(LONGEST_RETRY + 2)
+
+    def _missing(self, wanted: set[str]) -> int:
+        """Objects that the destinations still wait for."""
+        arrived = (
+            len({line.instance for line in log.lines() if line.study in wanted}) for log in self._logs.values()
+        )
+        return sum(max(0, EXPECTED.total() * len(wanted) - number) for number in arrived)
 
 
-def roles_killed(campaign: Campaign) -> Counter[str]:
-    """How often each role was killed."""
-    return Counter(kill.role for kill in campaign.done)
+def _process_of(node: RunningNode, role: str) -> psutil.Process | None:
+    """The living process of a role, None if there is none now."""
+    assert node.process is not None
+    try:
+        supervisor = psutil.Process(node.process.pid)
+        found = (
+            [supervisor] if role == "supervisor" else [one for one in supervisor.children() if role in one.cmdline()]
+        )
+        return next((one for one in found if one.status() != psutil.STATUS_ZOMBIE), None)
+    except psutil.NoSuchProcess:
+        return None

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ class Cluster:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    _due: float = 0.0
 
     @property
     def _user(self) -> dict[str, Any]:
@@ -40,21 +42,31 @@ class Cluster:
 
     def start(self) -> "Cluster":
         """Start and wait until it takes connections."""
+        self._start()
+        wait_for(self._answers_or_starts_again, 600, "PostgreSQL did not start")
+        return self
+
+    def _start(self) -> None:
         command = [self._binary("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port), "-h", "127.0.0.1"]
         with (self.folder / "postgres.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "-k", str(self.folder)], stdout=log, stderr=log, cwd="/", **self._user
             )
-        wait_for(self._answers, 180, "PostgreSQL did not start")
-        return self
 
-    def kill(self) -> None:
-        """SIGKILL to the postmaster; its children follow."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        pid_file = self.folder / "data" / "postmaster.pid"
-        wait_for(lambda: not self._children(), 30, "backends outlived the postmaster")
-        pid_file.unlink(missing_ok=True)
+    def kill(self, away: float = 0.0) -> None:
+        """SIGKILL to the postmaster; its children follow. `keep_running` starts it again after `away` seconds."""
+        self._due = time.monotonic() + away
+        self.process.kill()
+
+    def keep_running(self) -> None:
+        """Start it again when it has ended: also when a start has failed, as backends of the last one still lived."""
+        if self.process.poll() is not None and time.monotonic() > self._due:
+            self._due = time.monotonic() + 1.0
+            self._start()
+
+    def _answers_or_starts_again(self) -> bool:
+        self.keep_running()
+        return self._answers()
 
     def stop(self) -> None:
         """SIGINT: fast shutdown."""
@@ -64,12 +76,6 @@ class Cluster:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-    def _children(self) -> list[str]:
-        found = subprocess.run(
-            ["pgrep", "-f", str(self.folder / "data")], capture_output=True, text=True, check=False
-        )
-        return [pid for pid in found.stdout.split() if int(pid) != os.getpid()]
 
     def _answers(self) -> bool:
         command = [self._binary("pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-q"]

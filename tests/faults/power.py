@@ -4,8 +4,6 @@ What nobody had synced is gone then. After each cut, before the node starts agai
 must lie in the spool, whole; in the end every received study must have been delivered, once. Needs root.
 """
 
-import hashlib
-import json
 import os
 import random
 import shutil
@@ -24,8 +22,9 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from faults.campaign import COUNTER
-from faults.reckoning import Line, Reckoning, reckon
-from faults.sender import Sender
+from faults.counted import CountedLog
+from faults.reckoning import Kill, Reckoning, reckon
+from faults.sender import Sender, digest_of
 from peers.ports import free_port
 from peers.running_node import RunningNode
 from peers.small_disk import SmallDisk
@@ -49,8 +48,8 @@ class PowerCampaign:
         """Send, cut, check, go on; then count."""
         self._random = random.Random(self.seed)
         self._disk = SmallDisk(self.folder / "disk", MEGABYTES, self.folder / "disk.img").make()
-        self._log, port = self.folder / "counter.jsonl", free_port()
-        self._counter = subprocess.Popen([sys.executable, str(COUNTER), "PACS", str(port), str(self._log)])
+        self._log, port = CountedLog(self.folder / "counter.jsonl"), free_port()
+        self._counter = subprocess.Popen([sys.executable, str(COUNTER), "PACS", str(port), str(self._log.path)])
         self._node = RunningNode(
             self.folder / "node",
             [{"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": port}],
@@ -68,7 +67,9 @@ class PowerCampaign:
         self._stopping.set()
         sending.join()
         self._come_to_rest()
-        return reckon(self._sender, {"pacs": self._lines()}, [(at, "power") for at in self.done])
+        return reckon(
+            self._sender, {"pacs": self._log.lines()}, [Kill(at, "power", self._node.port) for at in self.done]
+        )
 
     def close(self) -> None:
         """End everything that was started."""
@@ -85,7 +86,7 @@ class PowerCampaign:
                 self._stopping.wait(0.2)
 
     def _behind(self) -> int:
-        return len(self._sender.studies) - len({line.study for line in self._lines()})
+        return len(self._sender.studies) - len({line.study for line in self._log.lines()})
 
     def _cut(self) -> None:
         self._disk.cut_power()
@@ -107,11 +108,6 @@ class PowerCampaign:
                 self.lost.append(instance)
                 print(f"lost: {instance} of {study}", flush=True)
 
-    def _lines(self) -> list[Line]:
-        if not self._log.exists():
-            return []
-        return [Line(**json.loads(text)) for text in self._log.read_text().splitlines()]
-
     def _come_to_rest(self) -> None:
         wanted = {study.uid for study in self._sender.studies if study.received}
         try:
@@ -120,7 +116,7 @@ class PowerCampaign:
             print("not everything has arrived; counting what has", flush=True)
 
     def _all_there(self, wanted: set[str]) -> bool:
-        return len({line.instance for line in self._lines() if line.study in wanted}) >= 6 * len(wanted)
+        return len({line.instance for line in self._log.lines() if line.study in wanted}) >= 6 * len(wanted)
 
 
 class HeedfulSender(Sender):
@@ -137,11 +133,6 @@ class HeedfulSender(Sender):
             if ds.SOPInstanceUID not in unheard:
                 self.promised[str(ds.SOPInstanceUID)] = (str(ds.StudyInstanceUID), digest_of(ds))
         return left
-
-
-def digest_of(ds: Dataset) -> str:
-    """Of the pixels and of who they are of."""
-    return hashlib.sha256(ds.PixelData + str(ds.PatientID).encode()).hexdigest()
 
 
 def main() -> int:

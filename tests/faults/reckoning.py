@@ -2,32 +2,35 @@
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from faults.sender import Sender, SentStudy
+from pydicom import dcmread
 
+from faults.counted import Box, Line
+from faults.sender import Sender, SentStudy, digest_of
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 EXPECTED = Counter(
     {
         "1.2.840.10008.5.1.4.1.1.88.50": 1,  # Mammography CAD SR
         "1.2.840.10008.5.1.4.1.1.88.34": 1,  # Comprehensive 3D SR
-        "1.2.840.10008.5.1.4.1.1.66.4": 4,  # Segmentation
+        SEGMENTATION: 4,
     }
 )
+HALF = 20
+"""Half the side of the box that the fixed scorer finds in the middle of each image."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One C-STORE at a destination."""
+class Kill:
+    """One kill; `port` of the listener that went with it, if one did."""
 
     at: float
-    study: str
-    instance: str
-    sop_class: str
-    patient: str
-    sha256: str
-    references: list[str]
+    role: str
+    port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,20 +56,23 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Reckoning:
-    """The whole campaign."""
+    """The whole campaign. `spoiled`: instances that heard Success and do not lie in the spool as they were sent."""
 
     kills: dict[str, int]
     studies_sent: int
     studies_received: int
     repeated_associations: int
+    spoiled: int
     destinations: dict[str, Destination]
     receiver_back: Recovery
-    study_delivered: Recovery
+    in_work_delivered: Recovery
+    next_delivered: Recovery
 
     @property
     def ok(self) -> bool:
         """Lost 0, wrong 0, duplicated results 0."""
-        return all(not (item.lost or item.wrong or item.duplicated) for item in self.destinations.values())
+        found = self.destinations.values()
+        return not self.spoiled and not any(item.lost or item.wrong or item.duplicated for item in found)
 
     def as_json(self) -> dict[str, Any]:
         """For the note."""
@@ -78,32 +84,41 @@ class Reckoning:
         rows = [
             f"kills: {sum(self.kills.values())} ({kills})",
             f"studies sent {self.studies_sent}, received {self.studies_received}, "
-            f"associations repeated by the sender {self.repeated_associations}",
+            f"associations repeated by the sender {self.repeated_associations}, "
+            f"instances spoiled after Success {self.spoiled}",
             f"{'destination':12} {'delivered':>9} {'lost':>5} {'wrong':>5} {'duplicated':>10} {'repeated sends':>14}",
         ]
         for name, item in self.destinations.items():
             counts = (item.delivered, item.lost, item.wrong, item.duplicated, item.repeated_sends)
             rows.append("{:12} {:9} {:5} {:5} {:10} {:14}".format(name, *counts))
         for what, item in (
-            ("receiver killed -> first new Success", self.receiver_back),
-            ("any kill -> next study delivered", self.study_delivered),
+            ("receiver killed -> first new Success there", self.receiver_back),
+            ("any kill -> oldest study in work delivered", self.in_work_delivered),
+            ("any kill -> next study delivered", self.next_delivered),
         ):
-            rows.append(f"{what}: median {item.median:.1f} s, p95 {item.p95:.1f} s, longest {item.longest:.1f} s")
+            rows.append(
+                f"{what}: {item.events} times, "
+                f"median {item.median:.1f} s, p95 {item.p95:.1f} s, longest {item.longest:.1f} s"
+            )
         return "\n".join(rows)
 
 
-def reckon(sender: Sender, lines: Mapping[str, Sequence[Line]], kills: Sequence[tuple[float, str]]) -> Reckoning:
-    """Count what the independent sender heard against what the independent destinations saw."""
+def reckon(
+    sender: Sender, lines: Mapping[str, Sequence[Line]], kills: Sequence[Kill], spool: Path | None = None
+) -> Reckoning:
+    """Count what the independent sender heard against what the independent destinations, and the spool, have."""
     received = {study.uid: study for study in sender.studies if study.received is not None}
-    steady = next(iter(lines.values()))
+    complete = _completed(next(iter(lines.values())))
     return Reckoning(
-        kills=dict(Counter(role for _, role in kills)),
+        kills=dict(Counter(kill.role for kill in kills)),
         studies_sent=len(sender.studies),
         studies_received=len(received),
         repeated_associations=sender.repeats,
+        spoiled=sum(_spoiled(spool / study.uid, study) for study in received.values()) if spool else 0,
         destinations={name: _destination(received, found) for name, found in lines.items()},
-        receiver_back=_receiver_back(sender, kills),
-        study_delivered=_study_delivered(steady, kills),
+        receiver_back=_recovery(_receiver_back(sender.successes, kills)),
+        in_work_delivered=_recovery(_in_work(received.values(), complete, kills)),
+        next_delivered=_recovery(_next(complete, kills)),
     )
 
 
@@ -121,33 +136,73 @@ def _destination(received: Mapping[str, SentStudy], lines: Sequence[Line]) -> De
         lost += bool(EXPECTED - classes)
         duplicated += sum((classes - EXPECTED).values())
         delivered += not EXPECTED - classes
-        wrong += sum(not _right(line, study) for line in by_study[uid].values())
+        wrong += _wrong(list(by_study[uid].values()), study)
     return Destination(delivered, lost, wrong, duplicated, repeated)
 
 
-def _right(line: Line, study: SentStudy) -> bool:
-    """It names the right patient, and refers to images of its study only."""
-    others = {uid for uid in line.references if uid not in study.instances and not uid.startswith("2.25.")}
-    return line.patient == study.patient and not others
+def _wrong(lines: Sequence[Line], study: SentStudy) -> int:
+    """Objects that name another patient, refer to what is not of the study, or mark another place than is to be."""
+    own = {line.instance for line in lines}
+    marked = Counter(uid for line in lines if line.sop_class == SEGMENTATION for uid in line.references)
+    return sum(
+        line.patient != study.patient
+        or not set(line.references) <= own | study.pixels.keys()
+        or len(study.pixels.keys() & line.references) != (1 if line.sop_class == SEGMENTATION else 4)
+        or len(line.boxes) != (1 if line.sop_class == SEGMENTATION else 4)
+        or any(box != _middle(study) for box in line.boxes)
+        or (line.sop_class == SEGMENTATION and any(marked[uid] > 1 for uid in line.references))
+        for line in lines
+    )
 
 
-def _receiver_back(sender: Sender, kills: Sequence[tuple[float, str]]) -> Recovery:
-    times = sorted(sender.successes)
-    gaps = []
-    for at, role in kills:
-        if role in ("receiver", "supervisor"):
-            after = [moment for moment in times if moment > at]
-            if after:
-                gaps.append(after[0] - at)
-    return _recovery(gaps)
+def _middle(study: SentStudy) -> Box:
+    x, y = study.columns / 2, study.rows / 2
+    return x - HALF, y - HALF, x + HALF, y + HALF
 
 
-def _study_delivered(lines: Sequence[Line], kills: Sequence[tuple[float, str]]) -> Recovery:
+def _spoiled(folder: Path, study: SentStudy) -> int:
+    return sum(
+        not any(digest_of(dcmread(path)) == digest for path in folder.glob(f"{instance}.*.dcm"))
+        for instance, digest in study.pixels.items()
+    )
+
+
+def _completed(lines: Sequence[Line]) -> dict[str, float]:
+    """When each study had its last object for the first time, by study."""
+    seen: dict[str, set[str]] = defaultdict(set)
     complete: dict[str, float] = {}
     for line in lines:
-        complete[line.study] = max(complete.get(line.study, 0.0), line.at)
-    gaps = [min(later) - at for at, _role in kills if (later := [end for end in complete.values() if end > at])]
-    return _recovery(gaps)
+        seen[line.study].add(line.instance)
+        if len(seen[line.study]) == EXPECTED.total():
+            complete.setdefault(line.study, line.at)
+    return complete
+
+
+def _receiver_back(successes: Sequence[tuple[float, int]], kills: Sequence[Kill]) -> list[float]:
+    gaps = []
+    for kill in kills:
+        after = [moment for moment, port in successes if port == kill.port and moment > kill.at]
+        if after:
+            gaps.append(min(after) - kill.at)
+    return gaps
+
+
+def _in_work(studies: Iterable[SentStudy], complete: Mapping[str, float], kills: Sequence[Kill]) -> list[float]:
+    """From each kill to the delivery of the study that was received first among those not yet delivered."""
+    gaps = []
+    for kill in kills:
+        waiting = [
+            (study.received, complete[study.uid])
+            for study in studies
+            if study.received is not None and study.received < kill.at < complete.get(study.uid, 0.0)
+        ]
+        if waiting:
+            gaps.append(min(waiting)[1] - kill.at)
+    return gaps
+
+
+def _next(complete: Mapping[str, float], kills: Sequence[Kill]) -> list[float]:
+    return [min(later) - kill.at for kill in kills if (later := [end for end in complete.values() if end > kill.at])]
 
 
 def _recovery(gaps: Sequence[float]) -> Recovery:

@@ -46,14 +46,14 @@ class RunningNode:
     def settings(self) -> Settings:
         return load(self.config)
 
-    def start(self) -> "RunningNode":
+    def start(self, seconds: float = 90.0) -> "RunningNode":
         """Write the settings, start it and wait until listener and workers are there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(self._toml())
         before = self.log.read_text().count("worker ready") if self.log.exists() else 0
         self.start_process()
-        wait_for(self.listens, 60, "the listener did not start")
-        wait_for(lambda: self.log.read_text().count("worker ready") > before, 90, "the worker did not start")
+        wait_for(self.listens, seconds, "the listener did not start")
+        wait_for(lambda: self.log.read_text().count("worker ready") > before, seconds, "the worker did not start")
         return self
 
     def start_process(self) -> None:
