@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from config.listener import Port
+from config.listener import Port, Tls
 from config.section import Section
 
 
@@ -36,7 +36,7 @@ class User(Section):
 
 
 class Web(Section):
-    """The page. Without users it may only be bound to loopback."""
+    """The page, over HTTPS with `certificate` and `private_key`. Without users it may only be bound to loopback."""
 
     enabled: bool = True
     bind: str = "127.0.0.1"
@@ -46,8 +46,20 @@ class Web(Section):
     certificate: Path | None = None
     private_key: Path | None = None
 
+    @property
+    def tls(self) -> Tls:
+        """What a browser needs: it shows no certificate of its own."""
+        return Tls(
+            enabled=self.certificate is not None,
+            certificate=self.certificate,
+            private_key=self.private_key,
+            require_client_certificate=False,
+        )
+
     @model_validator(mode="after")
     def guarded(self) -> "Web":
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("HTTPS needs both: set certificate and private_key to PEM files, or neither")
         if self.bind not in ("127.0.0.1", "::1", "localhost") and not self.users:
             raise ValueError("the page is bound beyond loopback without users: add [[web.users]] or bind 127.0.0.1")
         return self

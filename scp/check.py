@@ -3,16 +3,22 @@
 import os
 import shutil
 import socket
+import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
+from cryptography import x509
+
 from config.destinations import Destination
+from config.listener import Tls
 from config.settings import Settings
 from inference.errors import InferenceError
 from scp.composition import load_analyser
 from scp.operations import echo
+from scp.tls import client_context, server_context
 
 Outcome = Literal["ok", "warning", "failed"]
 
@@ -28,11 +34,12 @@ class Check:
 
 
 def run_checks(settings: Settings) -> Iterator[Check]:
-    """Check folder, disk, port, callers, networks and device, destinations, one after the other."""
+    """Check folder, disk, port, callers, certificates, networks and device, destinations, one after the other."""
     yield _folder(settings)
     yield _disk(settings)
     yield _port(settings)
     yield _callers(settings)
+    yield from _certificates(settings)
     yield _networks(settings)
     if not settings.destinations:
         yield Check(
@@ -91,6 +98,31 @@ def _callers(settings: Settings) -> Check:
         remedy = 'List modalities and PACS as [[listener.peers]] with ae_title = "…" and address = "…".'
         return Check("callers", "warning", "only this machine may send", remedy)
     return Check("callers", "failed", "nobody may send", "List modalities and PACS as [[listener.peers]].")
+
+
+def _certificates(settings: Settings) -> Iterator[Check]:
+    """Of the listener, the page and each destination, where TLS is on."""
+    yield from _certificate("certificate of the listener", settings.listener.tls, server_context)
+    yield from _certificate("certificate of the page", settings.web.tls, server_context)
+    for destination in settings.destinations:
+        yield from _certificate(f"certificate for {destination.name}", destination.tls, client_context)
+
+
+def _certificate(name: str, tls: Tls, make: Callable[[Tls], ssl.SSLContext]) -> Iterator[Check]:
+    if not tls.enabled or tls.certificate is None:
+        return
+    try:
+        make(tls)
+        ends = x509.load_pem_x509_certificate(tls.certificate.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError) as error:
+        remedy = "Name PEM files that the node's account may read, and the key that belongs to the certificate."
+        yield Check(name, "failed", f"cannot be used: {error}", remedy)
+        return
+    days = (ends - datetime.now(UTC)).days
+    outcome: Outcome = "failed" if days < 0 else "warning" if days < 30 else "ok"
+    text = f"{tls.certificate} is valid until {ends:%Y-%m-%d}"
+    remedy = "" if outcome == "ok" else "Put a renewed one in its place: the node reads it again by itself."
+    yield Check(name, outcome, text, remedy)
 
 
 def _networks(settings: Settings) -> Check:

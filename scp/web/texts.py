@@ -11,6 +11,7 @@ LOCAL_USER = "local user"
 
 # access
 WRONG_HOST = "Open the page by its loopback address (http://127.0.0.1 or http://localhost)."
+HTTPS_ONLY = "This page speaks HTTPS: begin its address with https://.\n"
 CROSS_SITE = "Requests from other sites are not accepted."
 STALE_PAGE = "The X-CSRF-Token header is missing or old. Reload the page and try again."
 LOG_IN_FIRST = "Log in first."

@@ -1,14 +1,15 @@
 """The page on a free port of loopback, in a thread of the test's process, and a client for it."""
 
 import socket
+import ssl
 import threading
 import time
 
 import httpx
-import uvicorn
 
 from phantoms.web_node import WebNode
 from scp.web.app import create_app
+from scp.web.server import web_server
 
 
 class LivePage:
@@ -16,11 +17,11 @@ class LivePage:
 
     def __init__(self, node: WebNode) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.port = int(self._socket.getsockname()[1])
+        self.url = f"http{'s' if node.settings.web.tls.enabled else ''}://127.0.0.1:{self.port}"
         app = create_app(node.settings, node.journal, node.spool, node.results)
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
-        )
+        self._server = web_server(node.settings, app)
+        self._server.config.timeout_graceful_shutdown = 1
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
     def start(self) -> "LivePage":
@@ -44,8 +45,8 @@ class LivePage:
 class Client(httpx.Client):
     """Sends the page's CSRF token as the page's own scripts do."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(base_url=url, timeout=60)
+    def __init__(self, url: str, verify: ssl.SSLContext | bool = True) -> None:
+        super().__init__(base_url=url, timeout=60, verify=verify)
 
     def log_in(self, name: str, password: str) -> None:
         """Open a session, as a browser does."""

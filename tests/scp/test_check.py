@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from config.settings import Settings
+from peers.certificates import Authority
 from phantoms.weights import write_weights
+from scp.check import run_checks
 from scp.cli import app
 
 
@@ -77,3 +80,21 @@ def test_an_unknown_state_is_answered_with_the_known_ones(run: CliRunner) -> Non
     assert done.exit_code == 2
     assert "'delivering'" in done.stderr
     assert run.invoke(app, ["status", "--state", "failed", "--json"]).exit_code == 0
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(-1, "failed"), (10, "warning"), (400, "ok")])
+def test_certificates_are_tried(tmp_path: Path, days: int, outcome: str) -> None:
+    page = Authority(tmp_path).issue("page", days=days)
+    web = {"certificate": page.certificate, "private_key": page.private_key}
+    settings = Settings(node={"folder": tmp_path}, web=web)
+    found = next(check for check in run_checks(settings) if check.name.startswith("certificate"))
+    assert (found.name, found.outcome) == ("certificate of the page", outcome)
+
+
+def test_a_key_of_another_certificate_is_found(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    web = {"certificate": authority.issue("page").certificate, "private_key": authority.issue("other").private_key}
+    settings = Settings(node={"folder": tmp_path}, web=web)
+    found = next(check for check in run_checks(settings) if check.name.startswith("certificate"))
+    assert found.outcome == "failed"
+    assert "KEY_VALUES_MISMATCH" in found.text
