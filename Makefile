@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 # a file's tests stay together, for they share what was costly to start
-SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # without a GPU PyTorch's CPU build is a sixth of the size; its index is not the package index
 ifeq ($(TORCH),cpu)

@@ -1,12 +1,27 @@
 """What every test may use. The folder itself is importable: `from phantoms.mammogram import ...`."""
 
+import os
 import sys
 from pathlib import Path
 
+# tests run side by side, a core for each; before NumPy and PyTorch start their threads
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import pytest
 from hypothesis import settings
 
-sys.path.insert(0, str(Path(__file__).parent))
+TESTS = Path(__file__).parent
+sys.path.insert(0, str(TESTS))
 
 # a busy machine is no failure; what must be fast has a test that says so
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
+
+SLOW = ("end_to_end", "conformance", "training")
+"""Rooms whose files take longest: begun first, so that none of them runs on alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow rooms first, else as collected."""
+    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in SLOW)
