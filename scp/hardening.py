@@ -7,9 +7,10 @@ upstream changes. The holes:
 2. Half a PDU held an association for ever (AssociationSocket.recv).
 3. A PDU's declared length was believed, up to 4 GiB (DULServiceProvider._read_pdu_data).
 4. An abort in the middle of a C-STORE left its temporary file behind (DIMSEMessage.decode_msg).
+5. Each N-EVENT-REPORT had a thread of its own, any number of them (DIMSEServiceProvider.receive_primitive).
 
 In passing, threads wait for events instead of polling every millisecond, and data-set fragments go straight from
-the socket to the file. The last two holes are closed in scp.messages.
+the socket to the file. The last three holes are closed in scp.messages.
 """
 
 import gc

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import structlog
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ
-from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.dimse_primitives import C_CANCEL, C_STORE
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import P_DATA
@@ -176,7 +176,10 @@ def discard_data_set(message: Any) -> None:
 
 
 class PeerDIMSE(DIMSEServiceProvider):
-    """Replaces the temporary file of DIMSEMessage.decode_msg by one of the spool; `get_msg` waits for activity."""
+    """Replaces the temporary file of DIMSEMessage.decode_msg by one of the spool, and `receive_primitive`.
+
+    `get_msg` waits for activity.
+    """
 
     def __init__(self, assoc: Association, reception: Reception, activity: threading.Event) -> None:
         super().__init__(assoc)
@@ -194,6 +197,22 @@ class PeerDIMSE(DIMSEServiceProvider):
             self._activity.clear()
         return super().get_msg(block)
 
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """As upstream, but a report (N-EVENT-REPORT) waits for its turn: upstream makes a thread for each.
+
+        Nothing here takes so long that it could be cancelled. Raises ValueError: no such command.
+        """
+        message = self.message = self.message or DIMSEMessage()
+        if not message.decode_msg(primitive, self.assoc):
+            return
+        try:
+            received = message.message_to_primitive()
+        except Exception as error:  # whatever upstream raises, the peer is to blame
+            raise ValueError("command cannot be understood") from error
+        self.message = None
+        if not isinstance(received, C_CANCEL):
+            self.msg_queue.put((cast(int, message.context_id), received))
+
     def receive_fragment(self, context_id: int, value: memoryview) -> None:
         """One fragment of a message (PS3.8 annex E.2). Raises ValueError: it is too large, too slow or wrong here."""
         last, is_command = value[0] & 2, value[0] & 1
@@ -208,8 +227,6 @@ class PeerDIMSE(DIMSEServiceProvider):
         self._incoming.write(value[1:])
         if last:
             self._pass_on(context_id, b"\x02")
-            if self.message is not None:
-                raise ValueError("command cannot be understood")
             self._incoming = None  # the waiting message has it now
 
     def discard(self) -> None:

@@ -1,7 +1,8 @@
 """What is fuzzed, one function each: bytes in, nothing out; any exception is a finding.
 
-`association` drives the listener's own classes through a whole association without threads, `data_set` the parser
-and the spool, `image` the header rules and the decoders.
+`association` and `conversation` drive the listener's own classes through a whole association without threads, with
+bytes as they are and with moves that are nearly right; `data_set` the parser and the spool, `image` the header rules
+and the decoders.
 """
 
 import socket
@@ -12,6 +13,8 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+from conversation import SEEDS as CONVERSATIONS
+from conversation import TRANSACTION, said
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGExtended12Bit
@@ -20,7 +23,9 @@ from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import build_context
 
+from config.destinations import Destination
 from config.listener import Listener
+from config.settings import Settings
 from inference.eligibility import EligibilityPolicy, judge_study
 from inference.errors import InferenceError
 from inference.pixels import read_grey
@@ -28,13 +33,14 @@ from peers.raw_peer import associate_rq, p_data, store_command
 from phantoms.encoding import TRANSFER_SYNTAXES as ENCODED
 from phantoms.encoding import encoded
 from phantoms.mammogram import mammogram
+from scp.commitment_services import services
 from scp.contexts import TRANSFER_SYNTAXES
 from scp.hardening import PeerAssociation, PeerRequestHandler
 from scp.identity import identify
 from scp.incoming import RefusedInstanceError, Sender, inflate, stored_syntax
 from scp.instances import read_header
 from scp.server import StorageServer
-from scp.spool import Spool
+from scp.spool import UID, Spool
 
 MAMMOGRAM = "1.2.840.10008.5.1.4.1.1.1.2"
 SENDER = Sender("FUZZ", "127.0.0.1", "MAMMONODE")
@@ -59,32 +65,75 @@ def _listener() -> tuple[StorageServer, Spool]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     listener = Listener(bind="127.0.0.1", port=port, free_space=0, maximum_dataset=1 << 22,
-                        network_timeout=2, associations_per_minute=10**6, maximum_associations=10**6)  # fmt: skip
-    spool = Spool(Path(PLACE.name), limit=1 << 22)
-    return StorageServer(listener, spool), spool
+                        network_timeout=2, associations_per_minute=10**6, maximum_associations=10**6,
+                        commitment=True)  # fmt: skip
+    archive = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=104, commitment=True)
+    settings = Settings(listener=listener, destinations=(archive,), node={"folder": Path(PLACE.name)})
+    contexts, handlers = services(settings)
+    (Path(PLACE.name) / "commitment" / "transactions" / f"{TRANSACTION}.json").write_text("{}")
+    spool = Spool(Path(PLACE.name) / "spool", limit=1 << 22)
+    return StorageServer(listener, spool, contexts, handlers), spool
 
 
 def association(data: bytes) -> None:
     """The first byte chooses what a good peer has said before; the rest follows as it is."""
     if not data:
         return
-    server, spool = _listener()
     prefix, rest = PREFIXES[data[0] % len(PREFIXES)], data[1:]
     if data[0] & 0x40:  # the rest as P-DATA values, so that fuzzing gets behind the lengths
         rest = b"".join(p_data(piece, command=bool(data[0] & 0x80)) for piece in rest.split(b"\n\n"))
+    _talk((prefix + rest)[: 1 << 16])
+
+
+def conversation(data: bytes) -> None:
+    """Each byte is a move of a peer that knows the protocol and does not keep to it."""
+    _talk(said(data)[: 1 << 16])
+
+
+def _talk(sent: bytes) -> None:
+    server, spool = _listener()
     with (
         socket.create_server(("127.0.0.1", 0)) as listening,
         socket.create_connection(listening.getsockname()) as peer,
     ):
         accepted, address = listening.accept()
         accepted.settimeout(2)
-        peer.sendall((prefix + rest)[: 1 << 16])
+        peer.sendall(sent)
         peer.shutdown(socket.SHUT_WR)
         _drive(server, accepted, address)
+        _check_answers(peer)
+    _check_files(spool)
+
+
+def _check_answers(peer: socket.socket) -> None:
+    """What the listener has said are PDUs of an acceptor, to the last byte."""
+    peer.settimeout(2)
+    answer = bytearray()
+    try:
+        while piece := peer.recv(1 << 16):
+            answer += piece
+    except ConnectionResetError:  # what it had not read when it closed
+        return
+    while answer:
+        kind, length = struct.unpack_from(">BxL", answer)
+        assert kind in (2, 3, 4, 5, 6, 7), answer
+        assert len(answer) >= 6 + length, answer
+        del answer[: 6 + length]
+
+
+def _check_files(spool: Spool) -> None:
+    """Nothing half-received is left, and nothing lies where it does not belong."""
     left = list(spool.incoming.iterdir())
     assert not left, left
+    assert {path.name for path in Path(PLACE.name).iterdir()} == {"spool", "commitment"}
+    assert {path.name for path in spool.folder.iterdir()} == {"incoming", "studies", "inbox"}
     for folder in [*spool.studies.iterdir()]:
+        assert UID.fullmatch(folder.name), folder
         spool.remove(folder.name)
+        (spool.inbox / folder.name).unlink(missing_ok=True)
+    for place in ("requests", "reports", "arrived"):
+        for file in (spool.folder.parent / "commitment" / place).iterdir():
+            file.unlink()
 
 
 def _drive(server: StorageServer, accepted: socket.socket, address: tuple[str, int]) -> None:
@@ -174,11 +223,15 @@ def image(data: bytes) -> None:
             return
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"association": association, "data_set": data_set, "image": image}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "association": association, "conversation": conversation, "data_set": data_set, "image": image,
+}  # fmt: skip
 
 
 def seeds(target: str) -> list[bytes]:
     """Good inputs to begin with."""
+    if target == "conversation":
+        return list(CONVERSATIONS)
     if target == "association":
         plain = _content(mammogram(rows=16, columns=16, sop_uid="1.2.3"))
         return [b"\x00" + associate_rq(), b"\x00" + PREFIXES[2] + p_data(plain), b"\x02" + p_data(plain),
