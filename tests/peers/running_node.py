@@ -107,8 +107,7 @@ class RunningNode:
 
     def listens(self) -> bool:
         """True when something accepts on the port."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        return listens(self.port)
 
     def status(self, study: str) -> dict[str, Any]:
         """What the node says of a study; empty if it does not know it."""
@@ -147,6 +146,12 @@ class RunningNode:
         text = "\n".join(f"[{name}]\n{_table(values)}" for name, values in sections.items())
         text += "".join(f"\n[[listener.peers]]\n{_table(peer)}" for peer in self.peers)
         return text + "".join(f"\n[[destinations]]\n{_table(item)}" for item in self.destinations)
+
+
+def listens(port: int) -> bool:
+    """True when something accepts on that port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _table(values: Mapping[str, Any]) -> str:
