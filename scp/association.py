@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.presentation import PresentationContext
@@ -45,7 +45,7 @@ def associated(
         destination.port,
         ae_title=destination.ae_title,
         ext_neg=[*roles, *_identity(destination)],
-        evt_handlers=list(handlers),
+        evt_handlers=[(evt.EVT_CONN_OPEN, _limit_sending, [destination.response_timeout]), *handlers],
         tls_args=tls,
     )
     if not assoc.is_established:
@@ -55,6 +55,15 @@ def associated(
     finally:
         if assoc.is_established:
             assoc.release()
+
+
+def _limit_sending(event: evt.Event, seconds: float) -> None:
+    """A peer that stops reading must not hold the sender for ever: pynetdicom 3.0.4 (transport.py 421) sends without
+    a timeout, and waits for the sending thread when it aborts.
+    """
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.settimeout(seconds)
 
 
 def _identity(destination: Destination) -> list[UserIdentityNegotiation]:

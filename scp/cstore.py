@@ -1,8 +1,10 @@
 """C-STORE to a destination: one association a batch, and what each status means for trying again."""
 
 import ssl
+import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 from pydicom import dcmread
@@ -14,12 +16,16 @@ from pynetdicom.presentation import PresentationContext, build_context
 from config.destinations import Destination
 from inference.results import Reason
 from scp.association import NoAssociationError, associated
+from scp.circuit import UNREACHABLE
 from scp.outcome import Outcome, Parcel, Retry
 
 log = structlog.get_logger()
 
 SLOWEST = 100_000
 """Bytes a second: a slower link counts as broken."""
+
+WATCH = 0.5
+"""Seconds between two looks whether an attempt is still wanted."""
 
 STATUSES: tuple[tuple[range, Retry | None, str], ...] = (
     # PS3.4 table B.2-1, PS3.7 C; None: it is stored
@@ -49,14 +55,19 @@ def meaning(status: int | None) -> tuple[Retry | None, str]:
     return "few", "Its log says why; then: mammonode retry."
 
 
-def send(destination: Destination, calling: str, parcels: Sequence[Parcel]) -> Outcome:
-    """Store `parcels` over one association. A lost association ends the attempt; the rest is for the next."""
+def send(
+    destination: Destination, calling: str, parcels: Sequence[Parcel], wanted: Callable[[], bool] = lambda: True
+) -> Outcome:
+    """Store `parcels` over one association. A lost association ends the attempt; the rest is for the next.
+
+    An attempt that is no longer `wanted` ends within WATCH s, even when the destination answers nothing.
+    """
     stored: list[str] = []
     troubles: list[tuple[Retry, Reason]] = []
     try:
-        with associated(destination, calling, _contexts(parcels)) as assoc:
+        with associated(destination, calling, _contexts(parcels)) as assoc, _watched(assoc, wanted):
             waiting = deque(parcels)
-            while waiting and assoc.is_established:
+            while waiting and assoc.is_established and wanted():
                 parcel = waiting.popleft()
                 retry, reason = _store(assoc, destination, parcel)
                 if reason is None or retry is None:
@@ -100,6 +111,25 @@ def _store(assoc: Association, destination: Destination, parcel: Parcel) -> tupl
     return retry, Reason(code=f"status-{status:04x}", text=text, remedy=remedy)
 
 
+@contextmanager
+def _watched(assoc: Association, wanted: Callable[[], bool]) -> Iterator[None]:
+    """Waits for an answer of the destination end when nobody wants it any more."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(WATCH):
+            if not wanted():
+                # what pynetdicom itself puts there when the association is lost
+                assoc.dimse.msg_queue.put((None, None))
+                return
+
+    threading.Thread(target=watch, name="watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
 def _contexts(parcels: Sequence[Parcel]) -> list[PresentationContext]:
     wanted: dict[tuple[str, str], None] = {}
     for parcel in parcels:
@@ -113,4 +143,4 @@ def _contexts(parcels: Sequence[Parcel]) -> list[PresentationContext]:
 def _lost(destination: Destination, what: str) -> Reason:
     remedy = "See that it runs, knows this node's AE title, and that the network reaches it; the node goes on trying."
     text = what if destination.ae_title in what else f"{destination.ae_title} {what}"
-    return Reason(code="unreachable", text=f"{text}.", remedy=remedy)
+    return Reason(code=UNREACHABLE, text=f"{text}.", remedy=remedy)

@@ -4,6 +4,7 @@ The receipt on disk says what the destination has confirmed; the journal only sh
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 import structlog
@@ -13,6 +14,7 @@ from config.settings import Settings
 from inference.results import Reason
 from scp import audit, metrics
 from scp.alerts import Alert
+from scp.circuit import Circuit, pause
 from scp.commitment import Commitment
 from scp.destinations import named, send
 from scp.journal import Journal
@@ -23,6 +25,11 @@ from scp.result_folders import Receipt, ResultFolders, RevisionFolder
 log = structlog.get_logger()
 
 DAY = 86400.0
+
+OPEN = ("waiting", "retrying", "confirming")
+
+EARLY = 0.1
+"""Seconds by which clocks may differ."""
 
 REMOVED = Reason(
     code="destination-removed",
@@ -47,6 +54,7 @@ class Delivery:
         self._journal = journal
         self._commitment = commitment
         self._alert = alert
+        self._circuits: defaultdict[str, Circuit] = defaultdict(lambda: Circuit(settings.delivery))
 
     def deliver(self, uid: str, digest: str, name: str) -> float | None:
         """Make one attempt. Returns the seconds until the next, None when there is nothing more to do."""
@@ -54,23 +62,43 @@ class Delivery:
         if revision.objects is None:
             return None
         with revision.delivering(name):
-            receipt = revision.receipt(name)
-            if receipt.state in ("waiting", "retrying", "confirming"):
-                receipt, delay = self._attempt(uid, revision, name, receipt)
+            receipt, delay = revision.receipt(name), None
+            if receipt.state in OPEN:
+                receipt, delay = self._next(uid, revision, name, receipt)
+                if revision.take_cancelled(name) and receipt.state in OPEN:
+                    receipt, delay = receipt.model_copy(update={"state": "cancelled", "reason": None}), None
                 revision.write_receipt(name, receipt)
-            else:
-                delay = None
         self._show(uid, digest, name, receipt, delay)
         return delay
 
-    def _attempt(
-        self, uid: str, revision: RevisionFolder, name: str, receipt: Receipt
-    ) -> tuple[Receipt, float | None]:
+    def _next(self, uid: str, revision: RevisionFolder, name: str, receipt: Receipt) -> tuple[Receipt, float | None]:
+        """An attempt, unless it is known that the destination is away."""
         destination = named(self._settings, name)
         if destination is None:
             return receipt.model_copy(update={"state": "cancelled", "reason": REMOVED}), None
-        first = receipt.first_attempt or time.time()
-        receipt = receipt.model_copy(update={"attempts": receipt.attempts + 1, "first_attempt": first})
+        receipt = receipt.model_copy(update={"first_attempt": receipt.first_attempt or time.time()})
+        circuit = self._circuits[name]
+        asked = receipt.at_once or receipt.state == "confirming" or self._woken(uid, revision, name)
+        wait = None if asked else circuit.admit()
+        if wait is not None:
+            receipt = receipt.model_copy(update={"state": "retrying", "reason": circuit.reason})
+            return (receipt.model_copy(update={"state": "failed"}), None) if self._late(receipt) else (receipt, wait)
+        try:
+            receipt = receipt.model_copy(update={"attempts": receipt.attempts + 1, "at_once": False})
+            # a disk that takes no receipt is found before anything is sent, or it would be sent every two seconds
+            revision.write_receipt(name, receipt)
+            return self._attempt(uid, revision, destination, receipt)
+        finally:
+            circuit.end()
+
+    def _woken(self, uid: str, revision: RevisionFolder, name: str) -> bool:
+        """True before the time set for it: whoever wakes it knows that the destination is back, or wants it now."""
+        row = self._journal.delivery(uid, revision.manifest.digest, name)
+        return row is not None and row.next_attempt is not None and time.time() < row.next_attempt - EARLY
+
+    def _attempt(
+        self, uid: str, revision: RevisionFolder, destination: Destination, receipt: Receipt
+    ) -> tuple[Receipt, float | None]:
         if receipt.state == "confirming":
             receipt, over = self._look_for_reports(uid, revision, destination, receipt)
             if over:
@@ -79,7 +107,14 @@ class Delivery:
         outcome = Outcome(())
         if parcels:
             with metrics.STAGE.labels("deliver").time():
-                outcome = send(destination, self._settings.listener.ae_title, parcels)
+                outcome = send(
+                    destination,
+                    self._settings.listener.ae_title,
+                    parcels,
+                    lambda: not revision.is_cancelled(destination.name),
+                )
+            if not revision.is_cancelled(destination.name):
+                self._circuits[destination.name].note(outcome.trouble)
             self._note(uid, destination, parcels, outcome)
         receipt = receipt.model_copy(update={"stored": (*receipt.stored, *outcome.stored)})
         if outcome.trouble is not None:
@@ -126,8 +161,7 @@ class Delivery:
         refused = receipt.refused + (outcome.retry == "few")
         if outcome.retry == "never" or refused > delivery.refusal_retries or self._late(receipt):
             return receipt.model_copy(update={"state": "failed", "refused": refused}), None
-        delay = min(delivery.longest_retry, delivery.first_retry * 2.0 ** min(receipt.attempts - 1, 20))
-        return receipt.model_copy(update={"state": "retrying", "refused": refused}), delay
+        return receipt.model_copy(update={"state": "retrying", "refused": refused}), pause(delivery, receipt.attempts)
 
     def _late(self, receipt: Receipt) -> bool:
         return time.time() - (receipt.first_attempt or 0) > self._settings.delivery.retry_days * DAY

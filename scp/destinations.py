@@ -1,6 +1,6 @@
 """Which destinations a study's results go to, and by which road."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from config.destinations import Destination
 from config.settings import Settings
@@ -24,8 +24,10 @@ def named(settings: Settings, name: str) -> Destination | None:
     return next((item for item in settings.destinations if item.name == name), None)
 
 
-def send(destination: Destination, calling: str, parcels: Sequence[Parcel]) -> Outcome:
-    """Send over DIMSE or DICOMweb; trouble is in the outcome, nothing is raised for it."""
+def send(
+    destination: Destination, calling: str, parcels: Sequence[Parcel], wanted: Callable[[], bool] = lambda: True
+) -> Outcome:
+    """Send over DIMSE or DICOMweb; trouble is in the outcome, nothing is raised. It stops when not `wanted`."""
     if destination.url is not None:
         return stow.send(destination, parcels)
-    return cstore.send(destination, calling, parcels)
+    return cstore.send(destination, calling, parcels, wanted)

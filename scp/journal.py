@@ -128,13 +128,11 @@ class Journal:
         return [self._destination(name, counts) for name in names]
 
     def _destination(self, name: str, counts: dict[tuple[str, str], int]) -> DestinationRow:
-        trouble = (
-            select(deliveries.c.reason, deliveries.c.next_attempt)
-            .where(deliveries.c.destination == name, deliveries.c.state.in_(["retrying", "confirming", "failed"]))
-            .order_by(deliveries.c.updated.desc())
-            .limit(1)
-        )
+        here, open_ = deliveries.c.destination == name, deliveries.c.state.in_(["retrying", "confirming"])
+        troubled = here & (open_ | (deliveries.c.state == "failed"))
+        trouble = select(deliveries.c.reason).where(troubled).order_by(deliveries.c.updated.desc()).limit(1)
         newest = next(iter(self._read(trouble)), None)
+        [soonest] = self._read(select(func.min(deliveries.c.next_attempt).label("at")).where(here & open_))
         return DestinationRow(
             destination=name,
             waiting=counts.get((name, "waiting"), 0),
@@ -143,7 +141,7 @@ class Journal:
             delivered=counts.get((name, "delivered"), 0),
             failed=counts.get((name, "failed"), 0),
             reason=_reason(newest["reason"]) if newest else None,
-            next_attempt=newest["next_attempt"] if newest else None,
+            next_attempt=soonest["at"],
         )
 
     def events(self, uid: str) -> list[EventRow]:

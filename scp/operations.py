@@ -61,7 +61,14 @@ def retry(settings: Settings, study: str, destination: str | None = None) -> Ans
             revision = results.revision(study, row.digest)
             for name, receipt in revision.receipts().items():
                 if receipt.state in ("failed", "cancelled") and destination in (None, name):
-                    fresh = {"state": "waiting", "refused": 0, "first_attempt": None, "reason": None}
+                    fresh = {
+                        "state": "waiting",
+                        "refused": 0,
+                        "first_attempt": None,
+                        "at_once": True,
+                        "reason": None,
+                    }
+                    revision.take_cancelled(name)
                     with revision.delivering(name):
                         revision.write_receipt(name, receipt.model_copy(update=fresh))
                     journal.record_delivery(study, row.digest, name, state="waiting", reason=None)
@@ -87,7 +94,7 @@ def send(settings: Settings, study: str, destination: str) -> Answer:
         if not revision.objects:
             return {"ok": False, "message": f"The result of study {study} has not been built yet."}
         with revision.delivering(destination):
-            revision.write_receipt(destination, Receipt())
+            revision.write_receipt(destination, Receipt(at_once=True))
         journal.record_delivery(study, row.digest, destination, state="waiting", reason=None)
         journal.record_event(study, f"send: {destination}", "by the operator")
         audit.record(settings.node.folder, "operator-send", study=study, destination=destination)
@@ -107,15 +114,17 @@ def cancel(settings: Settings, study: str) -> Answer:
         results = ResultFolders(settings.node.folder / "results")
         spool = Spool(spool_folder(settings), owner="operator")
         results.cancel(study, arrival_of(spool.instances(study)))
+        journal.record_study(study, state=StudyState.CANCELLED, reason=None, due=None)
         for delivery in journal.deliveries(study):
             revision = results.revision(study, delivery.digest)
+            revision.cancel(delivery.destination)  # an attempt that runs lets go
             with revision.delivering(delivery.destination):
+                revision.take_cancelled(delivery.destination)
                 receipt = revision.receipt(delivery.destination)
                 if receipt.state not in ("delivered", "failed"):
                     cancelled = receipt.model_copy(update={"state": "cancelled"})
                     revision.write_receipt(delivery.destination, cancelled)
                     journal.record_delivery(study, delivery.digest, delivery.destination, state="cancelled")
-        journal.record_study(study, state=StudyState.CANCELLED, reason=None, due=None)
         journal.record_event(study, "cancelled", "by the operator")
         audit.record(settings.node.folder, "operator-cancel", study=study)
         return {"ok": True, "message": f"Study {study} is cancelled."}

@@ -89,7 +89,8 @@ class ObjectList(Frozen):
 class Receipt(Frozen):
     """How one destination got a revision. `stored` are SOP Instance UIDs it has confirmed by status.
 
-    `refused` counts attempts that ended with a refusal, `transactions` are the storage commitments asked for.
+    `refused` counts attempts that ended with a refusal, `transactions` are the storage commitments asked for,
+    `at_once` is the operator's word: try, whatever is known of the destination.
     """
 
     state: Literal["waiting", "retrying", "confirming", "delivered", "failed", "cancelled"] = "waiting"
@@ -99,6 +100,7 @@ class Receipt(Frozen):
     attempts: int = 0
     refused: int = 0
     first_attempt: float | None = None
+    at_once: bool = False
     reason: Reason | None = None
 
 
@@ -172,6 +174,25 @@ class RevisionFolder:
         """All receipts by destination."""
         names = sorted(path.stem for path in (self.path / "deliveries").glob("*.json"))
         return {name: self.receipt(name) for name in names}
+
+    def cancel(self, destination: str) -> None:
+        """The operator wants no more of it; an attempt that runs sees it and stops."""
+        write_durably(self._cancelled(destination), b"")
+
+    def is_cancelled(self, destination: str) -> bool:
+        """True after `cancel`, until `take_cancelled`."""
+        return self._cancelled(destination).exists()
+
+    def take_cancelled(self, destination: str) -> bool:
+        """True once after `cancel`."""
+        try:
+            self._cancelled(destination).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _cancelled(self, destination: str) -> Path:
+        return self.path / "deliveries" / f".{destination}.cancelled"
 
     def delivering(self, destination: str) -> AbstractContextManager[None]:
         """One sender at a time for one destination."""

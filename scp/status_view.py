@@ -19,13 +19,25 @@ def show(answer: dict[str, Any], out: Console) -> None:
         reason = row["reason"] or {}
         what = " ".join(part for part in (reason.get("text"), reason.get("remedy")) if part)
         grade = "" if row["grade"] is None else str(row["grade"])
-        received = str(row["received"] or "")[:19].replace("T", " ")
+        received = _moment(row["received"])
         studies.add_row(row["study_instance_uid"], state, str(row["instances"]), grade, received, what)
     out.print(studies)
     destinations = Table(title="destinations", title_justify="left")
-    for heading in ("name", "waiting", "failed", "delivered", "last error"):
+    for heading in ("name", "waiting", "failed", "delivered", "last error", "next try"):
         destinations.add_column(heading, overflow="fold")
     for row in answer["destinations"]:
-        cells = (row["name"], row["waiting"], row["failed"], row["delivered"], row["last_error"] or "")
+        cells = (
+            row["name"],
+            row["waiting"],
+            row["failed"],
+            row["delivered"],
+            row["last_error"] or "",
+            _moment(row["next_attempt"]),
+        )
         destinations.add_row(*(str(cell) for cell in cells))
     out.print(destinations)
+
+
+def _moment(time: str | None) -> str:
+    """To the second, UTC."""
+    return str(time or "")[:19].replace("T", " ")

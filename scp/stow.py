@@ -8,6 +8,7 @@ import httpx
 
 from config.destinations import Destination
 from inference.results import Reason
+from scp.circuit import UNREACHABLE
 from scp.cstore import meaning
 from scp.outcome import Outcome, Parcel, Retry
 from scp.tls import client_context
@@ -21,7 +22,7 @@ def send(destination: Destination, parcels: Sequence[Parcel]) -> Outcome:
     try:
         response = _post(destination, parcels)
     except (httpx.HTTPError, OSError) as error:
-        return Outcome((), _trouble(destination, f"does not answer ({type(error).__name__})", "unreachable"), "soon")
+        return Outcome((), _trouble(destination, f"does not answer ({type(error).__name__})", UNREACHABLE), "soon")
     if response.status_code in (200, 202, 409):
         return _read(destination, parcels, response)
     text = f"answers HTTP {response.status_code}"

@@ -28,7 +28,7 @@ INSTANCE = b"\x00\x00\x00\x10"  # (0000,1000) Affected SOP Instance UID
 
 
 def traced(log: Path) -> list[str]:
-    """The beginning of a command line that writes what `Folder.play` reads; the caller's child is the process itself."""
+    """The beginning of a command line that writes what `Folder.play` reads; its process is the traced one."""
     options = ["-D", "-f", "-q", "-y", "-xx", "-s", "1000000", "-e", f"trace={CALLS}", "-e", "signal=none"]
     return ["strace", *options, "--seccomp-bpf", "-o", str(log)]
 
