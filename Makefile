@@ -72,9 +72,9 @@ power: install ## the power of the node's disk cut at random moments (CUTS=20); 
 associations: install ## 10,000 associations, a tenth of them hostile: nothing may leak
 	$(BIN)/python tests/scp/campaign_associations.py
 
-fuzz: install ## coverage-guided fuzzing of PDUs, data sets and images (SECONDS=600 each)
+fuzz: install ## coverage-guided fuzzing of PDUs, conversations, data sets and images (SECONDS=600 each)
 	$(BIN)/python -m pip install --quiet $(PINNED) -e '.[fuzz]'
-	for target in association data_set image; do $(BIN)/python tests/fuzz $$target $(or $(SECONDS),600) || exit 1; done
+	for target in association conversation data_set image; do $(BIN)/python tests/fuzz $$target $(or $(SECONDS),600) || exit 1; done
 
 lock: install ## resolve the pinned versions again
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --no-emit-package mammonode --no-header -q \
