@@ -52,6 +52,11 @@ class Transaction(Frozen):
     digest: str
     destination: str
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Study, digest and destination."""
+        return self.study, self.digest, self.destination
+
 
 class Report(Frozen):
     """What the other side commits to."""
@@ -138,13 +143,16 @@ class Commitment:
         stored = tuple(uid for uid in receipt.stored if uid not in missing)
         return receipt.model_copy(update={"committed": False, "stored": stored})
 
-    def arrived(self) -> Iterator[Transaction]:
-        """Deliveries whose report has come and was not yet looked at; each is given once."""
+    def arrived(self) -> Iterator[tuple[str, Transaction | None]]:
+        """Transaction UIDs whose report has come, until `looked_at`, with the delivery (None: it is gone)."""
         for mark in sorted((self._folder / "arrived").iterdir()):
-            mark.unlink(missing_ok=True)
             mapping = self._folder / "transactions" / f"{mark.name}.json"
-            if mapping.exists():
-                yield Transaction.model_validate_json(mapping.read_bytes())
+            known = Transaction.model_validate_json(mapping.read_bytes()) if mapping.exists() else None
+            yield mark.name, known
+
+    def looked_at(self, transaction: str) -> None:
+        """The delivery knows of its report."""
+        (self._folder / "arrived" / transaction).unlink(missing_ok=True)
 
     def forget(self, transactions: Sequence[str]) -> None:
         """Remove reports of deliveries that are gone (retention)."""

@@ -151,10 +151,13 @@ class Delivery:
             return self._again(receipt.model_copy(update={"reason": trouble}), Outcome((), trouble, "soon"))
         transactions = (*receipt.transactions, transaction)
         receipt = receipt.model_copy(update={"transactions": transactions, "state": "confirming"})
-        receipt = self._commitment.read_reports(receipt, parcels)
-        if receipt.committed:
-            return receipt.model_copy(update={"state": "delivered", "reason": None}), None
-        return receipt, destination.commitment_timeout
+        read = self._commitment.read_reports(receipt, parcels)
+        if read.committed:
+            return read.model_copy(update={"state": "delivered", "reason": None}), None
+        here = (
+            self._commitment.report(transaction) is not None
+        )  # it says what is missing: the next attempt sees to it
+        return receipt, self._settings.delivery.first_retry if here else destination.commitment_timeout
 
     def _again(self, receipt: Receipt, outcome: Outcome) -> tuple[Receipt, float | None]:
         delivery = self._settings.delivery

@@ -93,14 +93,15 @@ class Engine:
         with SetWorkflowID(settle_id(study, arrival, generation)), SetEnqueueOptions(delay_seconds=delay):
             DBOS.enqueue_workflow("settle", self._settle, study, arrival, generation)
 
-    def wake(self, study: str, digest: str, destination: str) -> None:
-        """Let a delivery that waits for its next attempt run now."""
+    def wake(self, study: str, digest: str, destination: str) -> bool:
+        """Let a delivery that waits for its next attempt run now. False: none waits."""
         prefix = f"deliver:{study}:{digest[:16]}:{destination}:"
         waiting = DBOS.list_workflows(
             workflow_id_prefix=prefix, status="DELAYED", load_input=False, load_output=False
         )
         for workflow in waiting:
             DBOS.set_workflow_delay(workflow.workflow_id, delay_seconds=0)
+        return bool(waiting)
 
     def adopt(self, executor_id: str) -> int:
         """Take over what an executor that never returns has begun. Returns how many workflows."""

@@ -12,11 +12,12 @@ from inference.results import Reason
 from scp import metrics
 from scp.alerts import Alert, send_alert
 from scp.attempts import Attempts
-from scp.commitment import Commitment
+from scp.commitment import Commitment, Transaction
 from scp.delivery import Delivery
 from scp.identity import identify
 from scp.journal import Journal
 from scp.journal_rows import DeliveryState, StudyState
+from scp.progress import OPEN
 from scp.receiver import spool_folder
 from scp.result_folders import ResultFolders
 from scp.settle import Settling
@@ -48,7 +49,7 @@ class NodeWork:
         self.settling = Settling(settings, self.spool, self.results, journal, self.attempts, identify)
         self.analysis = Analysis(settings, self.spool, self.results, journal, self.attempts, analyser)
         self.delivery = Delivery(settings, self.results, journal, self.commitment, self._alert)
-        self.wake: Callable[[str, str, str], None] | None = None
+        self.wake: Callable[[str, str, str], object] | None = None
 
     def settle(self, study: str, arrival: str) -> str | None:
         """Digest of the revision to go on with, None to stop."""
@@ -78,6 +79,11 @@ class NodeWork:
             for row in [item for item in waiting if item.destination == destination][:WAKE]:
                 self.wake(row.study_instance_uid, row.digest, destination)
         return delay
+
+    def awaits_report(self, transaction: Transaction) -> bool:
+        """True while the delivery of a storage commitment is on its way."""
+        row = self.journal.delivery(*transaction.place)
+        return row is not None and row.state in OPEN
 
     def broken(self, study: str, error: Exception) -> None:
         """A step failed in a way that nobody foresaw: shown as failed, with where to look."""

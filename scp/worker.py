@@ -101,8 +101,10 @@ class Worker:
         for study in self._spool.claim(self._executor_id):
             self._arrived(study)
             self._spool.done(self._executor_id, study)
-        for known in self._work.commitment.arrived():
-            self._engine.wake(known.study, known.digest, known.destination)
+        for transaction, known in self._work.commitment.arrived():
+            # a report may come before its delivery has begun to wait for it
+            if known is None or self._engine.wake(*known.place) or not self._work.awaits_report(known):
+                self._work.commitment.looked_at(transaction)
 
     def _arrived(self, study: str) -> None:
         found = self._work.settling.notice(study)

@@ -1,6 +1,6 @@
 """Storage commitment as SCU: reports, their absence, strangers' reports; with a peer that answers as told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ class Archive:
         self.status = status
         self.stored: list[str] = []
         self.asked: list[Dataset] = []
+        self.at_once: Callable[[Dataset], object] = lambda _asked: None
         ae = AE(ae_title="PACS")
         ae.supported_contexts = AllStoragePresentationContexts[:]
         ae.add_supported_context(StorageCommitmentPushModel)
@@ -37,6 +38,7 @@ class Archive:
 
     def _action(self, event: evt.Event) -> tuple[int, None]:
         self.asked.append(event.action_information)
+        self.at_once(event.action_information)
         return self.status, None
 
 
@@ -66,6 +68,20 @@ def _delivered(bench: Bench) -> str:
     return study
 
 
+def test_a_report_of_what_is_missing_that_comes_with_the_answer_is_seen_to_at_once(
+    bench: Bench, archive: Archive
+) -> None:
+    """Not only when the time for a report is over."""
+    archive.at_once = lambda asked: bench.work.commitment.handle_report(_report(asked, missing=1))
+    study = bench.receive(four_views(rows=256, columns=192))
+    bench.run(study)
+    assert bench.deliver(study, "pacs") == 1.0
+    archive.at_once = lambda asked: bench.work.commitment.handle_report(_report(asked))
+    assert bench.deliver(study, "pacs") is None
+    assert (len(archive.stored), len(archive.asked)) == (7, 2)
+    assert bench.row(study).state == "delivered"
+
+
 def _report(asked: Dataset, missing: int = 0) -> Any:
     """An N-EVENT-REPORT as the listener would get it."""
 
@@ -87,7 +103,10 @@ def test_a_delivery_is_over_when_everything_is_committed(bench: Bench, archive: 
     assert [row.state for row in bench.journal.deliveries(study)] == ["confirming"]
     assert len(archive.asked[0].ReferencedSOPSequence) == 6
     assert bench.work.commitment.handle_report(_report(archive.asked[0])) == (SUCCESS, None)
-    assert [item.destination for item in bench.work.commitment.arrived()] == ["pacs"]
+    [(transaction, known)] = bench.work.commitment.arrived()
+    assert known is not None
+    assert (known.place[0], known.place[2]) == (study, "pacs")
+    bench.work.commitment.looked_at(transaction)
     assert list(bench.work.commitment.arrived()) == []
     assert bench.deliver(study, "pacs") is None
     (row,) = bench.journal.deliveries(study)
