@@ -30,9 +30,12 @@ from scp.outcome import Parcel
 from scp.result_folders import Receipt
 
 REQUEST, REPORT_ALL, REPORT_SOME = 1, 1, 2  # PS3.4 J.3.2 action type, J.3.3 event types
-SUCCESS, FAILURE = 0x0000, 0x0110
+SUCCESS, FAILURE, NO_RESOURCES = 0x0000, 0x0110, 0x0213  # PS3.7 annex C
 SAME_ASSOCIATION = 1.0
 """Seconds in which a report on the same association is waited for."""
+
+MOST_REQUESTS, MOST_REFERENCES = 1000, 10_000
+"""Requests of senders that may wait for their answer, and instances that one may name."""
 
 UID = re.compile(r"[0-9.]{1,64}")
 
@@ -183,12 +186,16 @@ class Commitment:
         transaction = str(information.get("TransactionUID", ""))
         if event.action_type != REQUEST or UID.fullmatch(transaction) is None:
             return FAILURE, None
+        references = _references(information, "ReferencedSOPSequence")
+        waiting = sum(1 for _ in (self._folder / "requests").iterdir())
+        if waiting >= MOST_REQUESTS or len(references) > MOST_REFERENCES:
+            return NO_RESOURCES, None
         requestor = event.assoc.requestor
         request = Request(
             ae_title=str(requestor.ae_title).strip(),
             address=str(requestor.address),
             received=time.time(),
-            references=_references(information, "ReferencedSOPSequence"),
+            references=references,
         )
         write_durably(self._folder / "requests" / f"{transaction}.json", request.model_dump_json().encode())
         return SUCCESS, None

@@ -26,7 +26,7 @@ MEAN_PAUSE = 5.0
 """Seconds between two kills, besides what is waited for the node to be whole again."""
 
 BUDGET = 13.0
-"""Seconds for a kill with all waiting: a hundred take less than 25 minutes. On a starved machine it is fewer kills."""
+"""Seconds for a kill with all waiting: a hundred take less than 25 minutes. A starved machine makes fewer of them."""
 
 AHEAD = 15
 """The sender waits while so many studies are on their way: kills, not a queue, are what is tested."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
@@ -48,9 +49,6 @@ class Sender:
     """When, and on which port."""
     repeats: int = 0
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    _templates: list[list[Dataset]] = field(
-        default_factory=lambda: [four_views(rows=rows, columns=columns) for rows, columns in SHAPES]
-    )
 
     def send_one(self, stopping: threading.Event, port: int | None = None) -> None:
         """One new study; returns when all of it was received, or when stopping."""
@@ -98,7 +96,7 @@ class Sender:
     def _new_study(self, number: int) -> list[Dataset]:
         """The same breasts under new UIDs, with noise of their own in the first rows of the background."""
         study, series = generate_uid(), generate_uid()
-        made = copy.deepcopy(self._templates[number % len(self._templates)])
+        made = copy.deepcopy(_template(*SHAPES[number % len(SHAPES)]))
         for view, ds in enumerate(made):
             ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = study, series, generate_uid()
             ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
@@ -107,6 +105,11 @@ class Sender:
             low_bytes = bytes(value if place % 2 == 0 else 0 for place, value in enumerate(noise))
             ds.PixelData = low_bytes + ds.PixelData[len(low_bytes) :]
         return made
+
+
+@cache
+def _template(rows: int, columns: int) -> list[Dataset]:
+    return four_views(rows=rows, columns=columns)
 
 
 def digest_of(ds: Dataset) -> str:

@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
-from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ
-from pynetdicom.dimse_primitives import C_ECHO, C_STORE
+from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ, N_EVENT_REPORT_RQ
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE, N_EVENT_REPORT
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -78,6 +78,21 @@ def _echo() -> bytes:
 
 ECHO = _echo()
 """A C-ECHO-RQ."""
+
+
+def _report() -> bytes:
+    primitive = N_EVENT_REPORT()
+    primitive.MessageID, primitive.EventTypeID = 1, 1
+    primitive.AffectedSOPClassUID = "1.2.840.10008.1.20.1"
+    primitive.AffectedSOPInstanceUID = "1.2.840.10008.1.20.1.1"
+    message = N_EVENT_REPORT_RQ()
+    message.primitive_to_message(primitive)
+    [fragment] = message.encode_msg(1, 0)
+    return p_data(fragment.presentation_data_value_list[0][1][1:], command=True)
+
+
+REPORT = _report()
+"""An N-EVENT-REPORT-RQ of storage commitment, without a data set."""
 
 
 def encoded(ds: Dataset) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from pynetdicom.sop_class import StorageCommitmentPushModel
 
 from peers.bench import Bench, settings_for
 from phantoms.mammogram import four_views
-from scp.commitment import FAILURE, SUCCESS
+from scp import commitment
+from scp.commitment import FAILURE, NO_RESOURCES, SUCCESS
 
 
 class Archive:
@@ -162,3 +164,24 @@ def test_a_report_that_nobody_asked_for_is_refused(bench: Bench, transaction: st
     asked.ReferencedSOPSequence = []
     assert bench.work.commitment.handle_report(_report(asked)) == (FAILURE, None)
     assert not list((bench.settings.node.folder / "commitment" / "reports").iterdir())
+
+
+def test_requests_that_wait_do_not_fill_the_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commitment, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(commitment, "MOST_REFERENCES", 3)
+    ask = bench.work.commitment.handle_request
+    assert [ask(_request(f"1.2.{number}", 3))[0] for number in range(3)] == [SUCCESS, SUCCESS, NO_RESOURCES]
+    bench.work.commitment.answered("1.2.0")
+    assert ask(_request("1.2.3", 4)) == (NO_RESOURCES, None)
+    assert ask(_request("1.2.3", 3)) == (SUCCESS, None)
+
+
+def _request(transaction: str, references: int) -> Any:
+    """An N-ACTION as the listener would get it."""
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2", "1.2.3"
+    information = Dataset()
+    information.TransactionUID = transaction
+    information.ReferencedSOPSequence = [item] * references
+    requestor = SimpleNamespace(ae_title="MODALITY", address="127.0.0.1")
+    return SimpleNamespace(action_information=information, action_type=1, assoc=SimpleNamespace(requestor=requestor))

@@ -9,7 +9,9 @@ import time
 import psutil
 import pynetdicom
 import pytest
-from pynetdicom import acse, association, dimse, dimse_messages, dul, fsm, transport
+from pynetdicom import acse, association, dimse, dimse_messages, dul, evt, fsm, transport
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import StorageCommitmentPushModel
 
 from peers.raw_peer import (
     A_ABORT,
@@ -18,6 +20,7 @@ from peers.raw_peer import (
     ABORT,
     P_DATA_TF,
     RELEASE_RQ,
+    REPORT,
     RawPeer,
     associate_rq,
     encoded,
@@ -42,11 +45,11 @@ UPSTREAM = {
     dul.DULServiceProvider._read_pdu_data: "19f2d4e38c13c835",
     dul.DULServiceProvider.stop_dul: "28a7e0be126e7b30",
     dimse.DIMSEServiceProvider.get_msg: "890e3e04283f5aeb",
+    dimse.DIMSEServiceProvider.receive_primitive: "5f99c86b14a15cef",
     # relied upon
     dul.DULServiceProvider.__init__: "c82dafa9438ddf70",
     dul.DULServiceProvider.run_reactor: "e3a10eb3a0931e48",
     dul.DULServiceProvider._is_transport_event: "8725ed03bb8fbdef",
-    dimse.DIMSEServiceProvider.receive_primitive: "5f99c86b14a15cef",
     dimse_messages.DIMSEMessage.decode_msg: "f51c777e841a76be",
     association.Association.__init__: "eb07516b8009ad8f",
     association.Association.run_reactor: "ed8bbbe3b3d6ddae",
@@ -285,6 +288,28 @@ def test_many_requests_without_reading_answers_stay_in_the_socket(listen):
         peer.send(RELEASE_RQ)
         assert peer.receive()[0] == 6
     assert len(listening.files) == 1
+
+
+def test_reports_wait_for_their_turn_and_get_no_threads(listen):
+    """Upstream makes a thread for each N-EVENT-REPORT."""
+    served, may_end = [], threading.Event()
+
+    def handle(_event):
+        served.append(threading.current_thread())
+        may_end.wait(20)
+        return 0x0000, None
+
+    context = build_context(StorageCommitmentPushModel)
+    listening = listen([context], [(evt.EVT_N_EVENT_REPORT, handle)])
+    with RawPeer(listening.port) as peer:
+        assert peer.associate(contexts=(build_context(StorageCommitmentPushModel),)) == A_ASSOCIATE_AC
+        before = threading.active_count()
+        peer.send(REPORT * 40)
+        wait_for(lambda: served)
+        assert threading.active_count() == before
+        may_end.set()
+        assert [peer.receive()[0] for _ in range(40)] == [P_DATA_TF] * 40
+    assert len(set(served)) == 1
 
 
 def test_a_fragment_may_share_a_pdu_with_its_command(listen):
