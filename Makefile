@@ -66,11 +66,13 @@ bench: install system ## speed, each row beside its baseline; writes bench.json
 faults: install system ## kills of every process at random moments (KILLS=100)
 	$(BIN)/python -m tests.faults
 
-power: install ## the power of the node's disk cut at random moments (CUTS=20); needs root
+power: install system ## the node's disk full, read-only, and without power at random moments (CUTS=20); needs root
+	$(PYTEST) -m disks tests/scp/test_disks.py tests/end_to_end/test_disks.py
 	$(BIN)/python -m tests.faults.power
 
-associations: install ## 10,000 associations, a tenth of them hostile: nothing may leak
+associations: install ## 10,000 associations, a tenth of them hostile, then 50 senders at once: no leak, no loss
 	$(BIN)/python tests/scp/campaign_associations.py
+	$(BIN)/python tests/scp/campaign_senders.py
 
 fuzz: install ## coverage-guided fuzzing of PDUs, conversations, data sets and images (SECONDS=600 each)
 	$(BIN)/python -m pip install --quiet $(PINNED) -e '.[fuzz]'

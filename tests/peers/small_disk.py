@@ -55,6 +55,11 @@ class SmallDisk:
             lambda: subprocess.run(["umount", str(self.folder)], capture_output=True, check=False).returncode == 0
         )
 
+    def unmount_all(self) -> None:
+        """Whatever a test has left mounted there."""
+        while os.path.ismount(self.folder):
+            self.unmount()
+
     def fill(self) -> None:
         """Leave no byte free."""
         ballast = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
