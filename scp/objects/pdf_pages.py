@@ -1,39 +1,26 @@
 """The pages of the PDF report: who, what was found, on which images, by which networks."""
 
-import html
 import math
-import re
-from functools import cache
 from io import BytesIO
-from pathlib import Path
 
-import matplotlib
 from pydicom import Dataset
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, Image, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from inference.results import Finding, ImageResult
 from scp.objects import codes
+from scp.objects.fonts import LATIN, marked_up, register_latin
 from scp.objects.inputs import Inputs
 from scp.objects.overlay import drawn
 from scp.objects.secondary_capture import hung
 from scp.objects.words import image_lines, image_name, model_words, study_lines
 
-_FONT = "DejaVuSans"
-_JAPANESE, _KOREAN = "HeiseiKakuGo-W5", "HYGothic-Medium"
-_SCRIPTS = (  # what DejaVu Sans lacks, and the reader's own font for it
-    (re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]+"), _KOREAN),
-    (re.compile("[\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff00-\uffef]+"), _JAPANESE),
-)
 _PICTURES = 8
 _GRID = TableStyle(
     [
-        ("FONTNAME", (0, 0), (-1, -1), _FONT),
+        ("FONTNAME", (0, 0), (-1, -1), LATIN),
         ("FONTSIZE", (0, 0), (-1, -1), 8),
         ("GRID", (0, 0), (-1, -1), 0.4, colors.grey),
         ("BACKGROUND", (0, 0), (-1, 0), colors.whitesmoke),
@@ -43,46 +30,30 @@ _GRID = TableStyle(
 
 def pdf_pages(inputs: Inputs) -> bytes:
     """A4 pages; the same inputs give the same bytes."""
-    _register_fonts()
-    title = ParagraphStyle("title", fontName=_FONT, fontSize=14, leading=18)
-    plain = ParagraphStyle("plain", fontName=_FONT, fontSize=9, leading=12)
+    register_latin()
+    title = ParagraphStyle("title", fontName=LATIN, fontSize=14, leading=18)
+    plain = ParagraphStyle("plain", fontName=LATIN, fontSize=9, leading=12)
     warning = ParagraphStyle("warning", parent=plain, textColor=colors.firebrick)
     story: list[Flowable] = [
         Paragraph("AI mammography findings", title),
         Paragraph(f"{codes.RESEARCH_USE}. Not verified by a radiologist.", warning),
         Spacer(1, 6),
-        *(Paragraph(_marked_up(line), plain) for line in _patient(inputs.first)),
+        *(Paragraph(marked_up(line), plain) for line in _patient(inputs.first)),
         Spacer(1, 6),
-        *(Paragraph(_marked_up(line), plain) for line in (*study_lines(inputs.result), *_category(inputs))),
+        *(Paragraph(marked_up(line), plain) for line in (*study_lines(inputs.result), *_category(inputs))),
         Spacer(1, 6),
     ]
     if inputs.result.findings:
         story.extend([_findings(inputs), Spacer(1, 6)])
     if inputs.pictures is not None:
         story.extend(_pictures(inputs))
-    story.extend(Paragraph(_marked_up(line), plain) for line in image_lines(inputs.result))
+    story.extend(Paragraph(marked_up(line), plain) for line in image_lines(inputs.result))
     story.append(Spacer(1, 6))
-    story.extend(Paragraph(_marked_up(line), plain) for line in _models(inputs))
+    story.extend(Paragraph(marked_up(line), plain) for line in _models(inputs))
     buffer = BytesIO()
     page = SimpleDocTemplate(buffer, pagesize=A4, invariant=1, title="AI mammography findings", author="mammonode")
     page.build(story)
     return buffer.getvalue()
-
-
-@cache
-def _register_fonts() -> None:
-    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    pdfmetrics.registerFont(TTFont(_FONT, folder / "DejaVuSans.ttf"))
-    for name in (_JAPANESE, _KOREAN):
-        pdfmetrics.registerFont(UnicodeCIDFont(name))
-
-
-def _marked_up(words: str) -> str:
-    """Words with the markup that gives each script a font that has it."""
-    escaped = html.escape(words)
-    for script, font in _SCRIPTS:
-        escaped = script.sub(rf'<font name="{font}">\g<0></font>', escaped)
-    return escaped
 
 
 def _patient(source: Dataset) -> list[str]:

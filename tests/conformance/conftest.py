@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from inference.results import StudyResult
 from peers.validators import pixelmed
+from phantoms.files import named
 from phantoms.mammogram import four_views
 from phantoms.results import CASES, WRITTEN, case_result, image_result, lesion, study_result
 from scp.objects.build import build
@@ -60,17 +60,6 @@ def headers(views: Sequence[Dataset]) -> list[Dataset]:
     for copy in copies:
         del copy.PixelData
     return copies
-
-
-def named(views: Sequence[Dataset], character_set: str | list[str], name: str) -> list[Dataset]:
-    """As read from files in that character set."""
-    read = []
-    for view in headers(views):
-        view.SpecificCharacterSet, view.PatientName = character_set, name
-        buffer = BytesIO()
-        view.save_as(buffer, enforce_file_format=True)
-        read.append(pydicom.dcmread(BytesIO(buffer.getvalue())))
-    return read
 
 
 def without_identity(views: Sequence[Dataset]) -> list[Dataset]:
@@ -129,7 +118,7 @@ def written(drawn_views: list[Dataset], write: Callable[..., list[Written]]) -> 
     bare = without_identity(drawn_views)
     objects += write("missing-identity", bare, case_result("many", bare))
     for name, (character_set, patient) in NAMES.items():
-        views = named(drawn_views, character_set, patient)
+        views = [named(view, character_set, patient) for view in headers(drawn_views)]
         objects += write(name, views, case_result("many", views))
     for name, options in SETTINGS.items():
         objects += write(name, plain, case_result("many", plain), **options)

@@ -1,13 +1,11 @@
 """Patient and study of the source: copied, completed, in any alphabet."""
 
-from io import BytesIO
-
-import pydicom
 import pytest
 from pydicom import config
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from phantoms.files import named, reread
 from phantoms.results import case_result, study_result
 from scp.objects.context import NEVER_ABSENT
 from scp.objects.inputs import InvalidObjectError
@@ -21,22 +19,9 @@ NAMES = [
 ]
 
 
-def reread(ds):
-    buffer = BytesIO()
-    ds.save_as(buffer, enforce_file_format=True)
-    buffer.seek(0)
-    return pydicom.dcmread(buffer)
-
-
-def with_name(view, character_set, name):
-    """The header as it comes from a file in that character set."""
-    view.SpecificCharacterSet, view.PatientName = character_set, name
-    return reread(view)
-
-
 @pytest.mark.parametrize(("character_set", "name"), NAMES, ids=[name[1] for name in NAMES])
 def test_names_of_any_alphabet_come_back(build_case, views, character_set, name):
-    views[:] = [with_name(view, character_set, name) for view in views]
+    views[:] = [named(view, character_set, name) for view in views]
     objects = build_case("many", kinds=["cad-sr", "tid1500", "seg", "gsps", "pdf", "kos"])
     for item in objects:
         ds = reread(item.dataset)
@@ -46,7 +31,7 @@ def test_names_of_any_alphabet_come_back(build_case, views, character_set, name)
 
 @pytest.mark.parametrize("institution", ["Städtisches Klinikum", "병원"])
 def test_words_the_character_set_lacks_make_it_utf_8(build_case, views, institution):
-    views[:] = [with_name(view, ["", "ISO 2022 IR 87"], "Yamada^Hanako=山田^花子") for view in views]
+    views[:] = [named(view, ["", "ISO 2022 IR 87"], "Yamada^Hanako=山田^花子") for view in views]
     ds = reread(build_case("many", kinds=["cad-sr"], institution=institution)[0].dataset)
     assert (ds.SpecificCharacterSet, ds.InstitutionName) == ("ISO_IR 192", institution)
     assert str(ds.PatientName) == "Yamada^Hanako=山田^花子"

@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-from io import BytesIO
 
 import numpy as np
-import pydicom
 import pytest
 from pydicom.pixels import pixel_array
 
 from inference.results import Module
+from phantoms.files import reread
 from phantoms.results import image_result, lesion, ring, study_result
 from scp.objects.raster import draw_finding, fill_polygon
 
@@ -24,13 +23,6 @@ def inside(outline, rows, columns):
                 if (y0 <= y) != (y1 <= y) and x >= x0 + (y - y0) / (y1 - y0) * (x1 - x0):
                     mask[row, column] = ~mask[row, column]
     return mask
-
-
-def reread(ds):
-    buffer = BytesIO()
-    ds.save_as(buffer, enforce_file_format=True)
-    buffer.seek(0)
-    return pydicom.dcmread(buffer)
 
 
 STAR = ((20.3, 2.1), (24.0, 15.5), (38.2, 16.0), (27.7, 24.9), (31.0, 38.4), (20.1, 30.0), (8.8, 38.0), (2.5, 16.2))
