@@ -16,7 +16,7 @@ from config.listener import Listener, Peer
 
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 
-SPARE_CONNECTIONS = 16
+SPARE_CONNECTIONS = 64
 """Connections above the maximum that still get an answer (a rejection); more are closed at once."""
 
 MINUTE = 60.0

@@ -4,11 +4,8 @@
 ends with an error if anything leaked or a good peer was refused.
 """
 
-import os
 import random
-import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,6 +19,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from peers.lone_receiver import LoneReceiver
 from peers.raw_peer import (
     A_ASSOCIATE_AC,
     ABORT,
@@ -36,16 +34,6 @@ from peers.raw_peer import (
 from peers.waiting import wait_for
 from phantoms.mammogram import mammogram
 
-PROGRAM = """
-import sys
-from pathlib import Path
-from config.settings import load
-from scp.logs import configure
-from scp.receiver import run_receiver
-settings = load(Path(sys.argv[1]))
-configure(settings.node, "receiver")
-run_receiver(settings)
-"""
 GROWTH = 1.05
 """Memory after warm-up may grow by so much."""
 AT_ONCE = 8
@@ -137,15 +125,9 @@ HOSTILE: tuple[Callable[[int, random.Random], None], ...] = (
 )  # fmt: skip
 
 
-def settings(folder: Path, port: int) -> Path:
-    """A node that only receives, with short timeouts and no limit to associations a minute."""
-    path = folder / "mammonode.toml"
-    path.write_text(
-        f'[node]\nfolder = "{folder}"\nlog_format = "json"\nlog_level = "error"\ndrain_seconds = 5\n'
-        f'[listener]\nbind = "127.0.0.1"\nport = {port}\nfree_space = 0\nassociations_per_minute = 1000000\n'
-        "association_timeout = 30\nnetwork_timeout = 10\nidle_timeout = 60\ndimse_timeout = 30\n"
-    )
-    return path
+QUICK = {
+    "association_timeout": 30, "network_timeout": 10, "idle_timeout": 60, "dimse_timeout": 30,
+}  # fmt: skip
 
 
 def run(port: int, receiver: psutil.Process, count: int) -> list[dict[str, float]]:
@@ -193,38 +175,18 @@ def main() -> None:
     """Start a receiver, run the campaign, compare the end with what was after the first tenth."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        (folder / "metrics").mkdir()
-        environment = {
-            **os.environ,
-            "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(settings(folder, port))], env=environment)
+        receiver = LoneReceiver(Path(place) / "node", QUICK).start()
         try:
-            wait_for(lambda: _answers(port), 60)
-            measures = run(port, psutil.Process(process.pid), count)
-            arriving = list((folder / "spool" / "incoming").glob("*/*"))
+            measures = run(receiver.port, receiver.watched, count)
         finally:
-            process.terminate()
-            process.wait(120)
+            receiver.stop()
+        arriving = receiver.arriving
     first, last = measures[0], measures[-1]
     assert not arriving, arriving
     assert last["rss_mib"] <= GROWTH * first["rss_mib"], "memory grows"
     assert last["threads"] <= first["threads"], "threads are left over"
     assert last["descriptors"] <= first["descriptors"], "descriptors are left over"
     print("nothing leaked")
-
-
-def _answers(port: int) -> bool:
-    try:
-        good(port, random.Random(0))
-    except OSError:
-        return False
-    return True
 
 
 if __name__ == "__main__":
