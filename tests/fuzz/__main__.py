@@ -28,7 +28,8 @@ def main() -> None:
 
     logging.disable(logging.CRITICAL)
     options = [f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", "-max_len=16384"]
-    atheris.Setup([sys.argv[0], str(corpus), str(HERE / "corpus" / name), *options], TARGETS[name])
+    pinned = [str(folder) for folder in [HERE / "corpus" / name] if folder.is_dir()]
+    atheris.Setup([sys.argv[0], str(corpus), *pinned, *options], TARGETS[name])
     atheris.Fuzz()
 
 
