@@ -3,12 +3,11 @@
 TID 4003 (individual impression), 4004 and 4005 (composite feature), 4006 (single image finding), 4021 (geometry).
 """
 
-from inference.results import Finding, ImageResult, ModelIdentity, Module, StudyResult
+from inference.results import Finding, ImageResult, StudyResult
 from scp.objects import codes
 from scp.objects.content_tree import (
     CONTAINS,
     HAS_CONCEPT_MOD,
-    HAS_OBS_CONTEXT,
     HAS_PROPERTIES,
     INFERRED_FROM,
     SELECTED_FROM,
@@ -16,12 +15,11 @@ from scp.objects.content_tree import (
     Item,
     code,
     container,
-    num,
     reference,
     scoord,
     text,
-    uidref,
 )
+from scp.objects.finding_items import algorithm, certainty, probability, tracking
 from scp.objects.image_library import Library
 from scp.objects.inputs import Inputs
 from scp.objects.operating_points import operating_point
@@ -57,21 +55,6 @@ def lesions(result: StudyResult) -> list[list[tuple[ImageResult, Finding]]]:
     return sorted(groups, key=lambda group: max((f.grade, f.score) for _, f in group), reverse=True)
 
 
-def algorithm(result: StudyResult, module: Module, relationship: str) -> list[Item]:
-    """TID 4019: name and version of the network, and which weights, recipe and calibration."""
-    model = next((model for model in result.models if model.module is module), None)
-    name, version = (model.name, model.version) if model else (f"mammonode {module}", result.software_version)
-    items = [
-        text(relationship, codes.ALGORITHM_NAME, name),
-        text(relationship, codes.ALGORITHM_VERSION, version),
-    ]
-    return [*items, _parameters(model, relationship)] if model else items
-
-
-def _parameters(model: ModelIdentity, relationship: str) -> Item:
-    return text(relationship, codes.ALGORITHM_PARAMETERS, model_words(model))
-
-
 def _linked(one: Finding, other: Finding) -> bool:
     return one.tracking_uid in other.linked or other.tracking_uid in one.linked
 
@@ -101,18 +84,14 @@ def _composite_feature(inputs: Inputs, library: Library, marks: list[tuple[Image
 def _single_image_finding(
     inputs: Inputs, library: Library, relationship: str, image: ImageResult, finding: Finding
 ) -> Item:
-    item = code(relationship, SINGLE_IMAGE_FINDING, codes.CAD_FINDINGS[finding.module])
-    item.add(
+    return code(relationship, SINGLE_IMAGE_FINDING, codes.CAD_FINDINGS[finding.module]).add(
         _rendering_intent(inputs, finding),
-        text(HAS_OBS_CONTEXT, codes.TRACKING_IDENTIFIER, finding.tracking_id),
-        uidref(HAS_OBS_CONTEXT, codes.TRACKING_UID, finding.tracking_uid),
+        *tracking(finding),
         *_finding_algorithm(inputs.result, finding),
-        num(HAS_PROPERTIES, codes.CERTAINTY_OF_FINDING, codes.per_cent(finding.score), codes.PERCENT),
+        certainty(HAS_PROPERTIES, finding),
+        *probability(HAS_PROPERTIES, finding),
+        *_geometry(library.images[image.sop_instance_uid], finding),
     )
-    if finding.probability is not None:
-        probability = codes.per_cent(finding.probability)
-        item.add(num(HAS_PROPERTIES, codes.PROBABILITY_OF_CANCER, probability, codes.PERCENT))
-    return item.add(*_geometry(library.images[image.sop_instance_uid], finding))
 
 
 def _finding_algorithm(result: StudyResult, finding: Finding) -> list[Item]:

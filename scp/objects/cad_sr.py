@@ -5,7 +5,7 @@ from pydicom.uid import MammographyCADSRStorage
 
 from inference.results import ImageResult, Module, StudyResult
 from scp.objects import codes
-from scp.objects.cad_findings import algorithm, impressions
+from scp.objects.cad_findings import impressions
 from scp.objects.content_tree import (
     CONTAINS,
     HAS_CONCEPT_MOD,
@@ -19,6 +19,7 @@ from scp.objects.content_tree import (
     text,
 )
 from scp.objects.detections import NOT_ATTEMPTED, detections, processing_summary
+from scp.objects.finding_items import algorithm
 from scp.objects.image_library import Library, cad_library
 from scp.objects.inputs import Inputs
 from scp.objects.operating_points import operating_point_items

@@ -5,11 +5,9 @@ OHIF 3.13.2 labels a group with its NUM items and finding site only, so the scor
 
 from inference.results import Finding, ImageResult
 from scp.objects import codes
-from scp.objects.cad_findings import algorithm
 from scp.objects.content_tree import (
     CONTAINS,
     HAS_CONCEPT_MOD,
-    HAS_OBS_CONTEXT,
     INFERRED_FROM,
     SELECTED_FROM,
     Code,
@@ -20,8 +18,8 @@ from scp.objects.content_tree import (
     num,
     scoord,
     text,
-    uidref,
 )
+from scp.objects.finding_items import algorithm, certainty, probability, tracking
 from scp.objects.inputs import Inputs
 
 MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
@@ -39,17 +37,14 @@ def measurement_group(inputs: Inputs, result: ImageResult, finding: Finding) -> 
     prefix = HYDRATABLE if inputs.options.hydratable else ""
     group = container(CONTAINS, MEASUREMENT_GROUP)
     group.add(
-        text(HAS_OBS_CONTEXT, codes.TRACKING_IDENTIFIER, prefix + finding.tracking_id),
-        uidref(HAS_OBS_CONTEXT, codes.TRACKING_UID, finding.tracking_uid),
+        *tracking(finding, prefix),
         code(CONTAINS, FINDING, codes.FINDINGS[finding.module]),
         _site(result),
         *algorithm(inputs.result, finding.module, HAS_CONCEPT_MOD),
         _score(inputs, result, finding),
+        *probability(CONTAINS, finding),
+        num(CONTAINS, codes.GRADE, finding.grade, codes.ONE_TO_SIX),
     )
-    if finding.probability is not None:
-        probability = codes.per_cent(finding.probability)
-        group.add(num(CONTAINS, codes.PROBABILITY_OF_CANCER, probability, codes.PERCENT))
-    group.add(num(CONTAINS, codes.GRADE, finding.grade, codes.ONE_TO_SIX))
     if inputs.options.assessment_category:
         group.add(code(CONTAINS, codes.ASSESSMENT_CATEGORY, codes.assessment_category(finding.grade)))
     return group.add(
@@ -69,7 +64,7 @@ def _site(result: ImageResult) -> Item:
 
 def _score(inputs: Inputs, result: ImageResult, finding: Finding) -> Item:
     """The score; to hydrate, OHIF wants the rectangle again as first child of the first NUM (TID 320)."""
-    score = num(CONTAINS, codes.CERTAINTY_OF_FINDING, codes.per_cent(finding.score), codes.PERCENT)
+    score = certainty(CONTAINS, finding)
     if inputs.options.hydratable:
         score.add(_rectangle(INFERRED_FROM, codes.SOURCE, result, finding))
     return score
