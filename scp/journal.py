@@ -16,7 +16,7 @@ from sqlalchemy.engine import RowMapping
 
 from config.settings import Settings
 from inference.results import Reason
-from scp.databases import journal_url
+from scp.databases import JOURNAL_VERSION, journal_url
 from scp.durable import make_folder
 from scp.journal_rows import (
     SEVERITY,
@@ -30,18 +30,23 @@ from scp.journal_rows import (
 )
 from scp.tables import deliveries, events, instances, metadata, studies
 
+BUSY = 30.0
+"""Seconds to wait for another process of the node that writes."""
+
 
 def open_engine(url: str) -> Engine:
     """Connections to the journal; SQLite in WAL mode, so that readers never wait for a writer."""
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, pool_size=10, connect_args={"connect_timeout": 5})
     make_folder(Path(url.removeprefix("sqlite:///")).parent)
-    engine = create_engine(url, connect_args={"timeout": 30})
+    engine = create_engine(url, connect_args={"timeout": BUSY})
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        if connection.execute("PRAGMA user_version").fetchone()[0] < JOURNAL_VERSION:
+            connection.execute(f"PRAGMA user_version={JOURNAL_VERSION}")
 
     return engine
 

@@ -183,18 +183,20 @@ def _receive(settings: Settings, _slot: int, _load: Load | None) -> int:
 
 
 def _work(settings: Settings, slot: int, load: Load | None) -> int:
-    from sqlalchemy.exc import OperationalError  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     from scp.composition import load_analyser  # noqa: PLC0415
+    from scp.recovery import is_corrupt  # noqa: PLC0415
     from scp.worker import Worker  # noqa: PLC0415
 
-    worker = Worker(settings, slot, load or load_analyser)
-    _on_signal(worker.stop)
     try:
+        worker = Worker(settings, slot, load or load_analyser)
+        _on_signal(worker.stop)
         worker.run()
-    except OperationalError as error:
-        log.warning("the database is away", error=type(error).__name__)
-        return AGAIN
+    except DBAPIError as error:
+        damaged = is_corrupt(error)
+        log.error("the database is damaged" if damaged else "the database is away", says=str(error.orig))  # noqa: TRY400
+        return DATABASE_BROKEN if damaged else AGAIN
     if any(thread.name.startswith("dbos-executor") for thread in threading.enumerate()):
         # a step that has outlived the time to drain is done again by the next start: do not wait for it
         logging.shutdown()

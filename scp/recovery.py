@@ -36,7 +36,7 @@ def open_journal(settings: Settings) -> Journal:
         except OperationalError as error:
             if is_corrupt(error):
                 raise
-            log.warning("the database is away", error=type(error).__name__, seconds=AWAY)
+            log.warning("the database is away", error=type(error).__name__, says=str(error.orig), seconds=AWAY)
             time.sleep(AWAY)
         else:
             return journal

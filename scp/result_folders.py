@@ -12,7 +12,6 @@ Everything is written aside, synced and renamed; a step that is repeated finds i
 """
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -25,6 +24,7 @@ from pydicom.dataset import Dataset
 
 from inference.results import Frozen, Reason, StudyResult
 from scp.durable import locked, make_folder, sync_folder, write_durably
+from scp.leftovers import secure_remove
 
 Model = TypeVar("Model", bound=Frozen)
 
@@ -147,7 +147,7 @@ class RevisionFolder:
     def write_objects(self, built: Iterable[tuple[str, str, Dataset]]) -> tuple[BuiltObject, ...]:
         """Write (kind, file name, data set) of all objects; they appear together. Raises OSError."""
         for unfinished in self.path.glob(".objects-*"):
-            shutil.rmtree(unfinished)
+            secure_remove(unfinished)
         aside = Path(tempfile.mkdtemp(prefix=".objects-", dir=self.path))
         listed = []
         for kind, name, ds in built:
@@ -266,9 +266,9 @@ class ResultFolders:
         return (path.name for path in sorted(self.folder.iterdir()))
 
     def remove(self, study: str) -> None:
-        """Delete everything about a study."""
+        """Delete everything about a study securely (retention): results name the patient."""
         if (self.folder / study).is_dir():
-            shutil.rmtree(self.folder / study)
+            secure_remove(self.folder / study)
 
 
 def _read(path: Path, model: type[Model]) -> Model | None:

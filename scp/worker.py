@@ -16,6 +16,7 @@ from scp.durable import hold
 from scp.engine import Engine
 from scp.journal_rows import StudyState
 from scp.leases import Leases
+from scp.leftovers import sweep
 from scp.node import AGAIN, DATABASE_BROKEN
 from scp.operations import drive_again
 from scp.recovery import is_corrupt, open_journal
@@ -30,6 +31,9 @@ LOOK = 0.2
 """Seconds between two looks into the inbox."""
 
 SWEEP = 60.0
+CLEAN = 3600.0
+"""Seconds between two looks for what killed processes have left."""
+
 ANSWER = 1.0
 BACK = 2.0
 """Seconds to wait when the database or the disk is away."""
@@ -48,6 +52,7 @@ class Worker:
         self._stopping = threading.Event()
         self._healthy_since = time.monotonic()
         self._untouched = 0.0
+        self._cleaned = 0.0
         self._work = NodeWork(settings, self._executor_id, open_journal(settings), load(settings))
         self._journal, self._spool = self._work.journal, self._work.spool
         self._engine = Engine(settings, self._executor_id, self._work)
@@ -129,6 +134,15 @@ class Worker:
         # at once after a start: a power cut may have left the journal behind the engine
         self._untouched = SWEEP
         self._retention.run()
+        if time.monotonic() > self._cleaned + CLEAN or not self._cleaned:
+            self._clean()
+
+    def _clean(self) -> None:
+        folder = self._settings.node.folder
+        number = sum(sweep(folder / name) for name in ("results", "commitment", "attempts"))
+        if number:
+            log.warning("half-written files of killed processes removed", files=number)
+        self._cleaned = time.monotonic()
 
     # lease
 
