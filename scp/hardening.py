@@ -13,6 +13,7 @@ In passing, threads wait for events instead of polling every millisecond, and da
 the socket to the file. The last three holes are closed in scp.messages.
 """
 
+import ctypes
 import gc
 import select
 import socket
@@ -33,17 +34,21 @@ from scp.messages import TICK, PeerDIMSE, PeerDUL, Reception, discard_data_set
 
 log = structlog.get_logger()
 
+TRIM = 10.0
+"""Seconds between two times at which freed memory goes back to the system."""
+
 BACKLOG = 8
 """Messages of one association that may wait; more are left in the socket."""
 
 
 class PeerSocket(AssociationSocket):
-    """Replaces `ready`, `recv`, `_shutdown_socket`: waits, not polls; a PDU must come within the network timeout."""
+    """Replaces `ready`, `recv`, `send`, `_shutdown_socket`: waits, not polls; a PDU has the network timeout."""
 
     def __init__(self, assoc: "PeerAssociation", client_socket: socket.socket, timeout: float) -> None:
         self._wakes, self._wake = socket.socketpair()
         self._wake.setblocking(False)
         self._timeout = timeout
+        self._address = assoc.address
         super().__init__(assoc, client_socket=client_socket)
 
     def wake(self) -> None:
@@ -105,6 +110,19 @@ class PeerSocket(AssociationSocket):
             if got < nr_bytes and time.monotonic() > deadline:
                 raise TimeoutError("the PDU did not arrive in time")
         return buffer
+
+    def send(self, bytestream: bytes) -> None:
+        """As upstream, but a PDU that the peer does not take within the timeout ends the connection (Evt17)."""
+        deadline = time.monotonic() + self._timeout
+        rest = memoryview(bytestream)
+        try:
+            while rest:
+                if self.socket is None or time.monotonic() > deadline:
+                    raise TimeoutError("the PDU was not taken in time")
+                rest = rest[self.socket.send(rest) :]
+        except OSError as error:
+            log.warning("connection given up", reason=str(error), address=self._address)
+            self.event_queue.put("Evt17")
 
 
 class PeerAssociation(Association):
@@ -181,7 +199,7 @@ class PeerServer(ThreadedAssociationServer):
     ) -> None:
         self.reception = reception
         self.io_timeout = io_timeout
-        self._collected = 0.0
+        self._collected = self._trimmed = 0.0
         super().__init__(ae, address, request_handler=PeerRequestHandler, **kwargs)
         ae._servers.append(self)  # from where shutdown removes it
 
@@ -191,6 +209,9 @@ class PeerServer(ThreadedAssociationServer):
         if now - self._collected > 1.0:
             self._collected = now
             gc.collect()
+        if now - self._trimmed > TRIM:
+            self._trimmed = now
+            _give_back_memory()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept, without a handshake."""
@@ -219,6 +240,13 @@ class PeerServer(ThreadedAssociationServer):
         """A connection that came to no association."""
         log.warning("connection refused", reason=_words(sys.exc_info()[1]), address=client_address[0])
         self.reception.disconnect(0)
+
+
+def _give_back_memory() -> None:
+    """glibc keeps what threads have freed, an arena for each that ran beside others: much, after a busy hour."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # another C library
+        trim(0)
 
 
 def _words(error: BaseException | None) -> str:

@@ -134,12 +134,12 @@ class RawPeer:
         return self.receive()[0]
 
     def closed(self) -> bool:
-        """Read until the listener closes; the aborts it sends before that are fine."""
+        """Read until the listener closes; what it says to end the association before that is fine."""
         while True:
             kind, _ = self.receive()
             if kind == 0:
                 return True
-            assert kind in (A_ABORT, A_RELEASE_RP), f"PDU of type {kind}"
+            assert kind in (A_ABORT, A_RELEASE_RP, A_ASSOCIATE_RJ), f"PDU of type {kind}"
 
     def _exactly(self, count: int) -> bytes:
         received = b""

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import socket
 import struct
 import threading
 import time
@@ -18,6 +19,7 @@ from peers.raw_peer import (
     A_ASSOCIATE_AC,
     A_ASSOCIATE_RJ,
     ABORT,
+    ECHO,
     P_DATA_TF,
     RELEASE_RQ,
     REPORT,
@@ -42,6 +44,7 @@ UPSTREAM = {
     transport.AssociationSocket.ready.fget: "3eb58e3d39dc076d",
     transport.AssociationSocket._shutdown_socket: "e2b2628faa81a578",
     transport.AssociationSocket.recv: "6bc20a33b1b7cfe7",
+    transport.AssociationSocket.send: "1ea8158c0b51faca",
     dul.DULServiceProvider._read_pdu_data: "19f2d4e38c13c835",
     dul.DULServiceProvider.stop_dul: "28a7e0be126e7b30",
     dimse.DIMSEServiceProvider.get_msg: "890e3e04283f5aeb",
@@ -102,6 +105,9 @@ STALLS = {
     "half a C-STORE": _begin_store,
     "half a PDU in a C-STORE": lambda port: _sent(_begin_store(port), p_data(bytes(1000))[:500]),
     "half a release": lambda port: _sent(_establish(port), RELEASE_RQ[:7]),
+    "stays after it was rejected": lambda port: _sent(RawPeer(port), associate_rq(called="SOMEBODY")),
+    "stays after its release": lambda port: _sent(_establish(port), RELEASE_RQ),
+    "stays after it was aborted": lambda port: _sent(_establish(port), p_data(b"\0" * 8, command=True)),
 }
 
 
@@ -116,6 +122,15 @@ def test_a_peer_that_stops_is_given_up(quick, stall):
         assert peer.closed()
     wait_for(lambda: quick.associations == 0)
     assert quick.arriving == []
+
+
+def test_a_peer_that_does_not_read_is_given_up(quick):
+    with _establish(quick.port) as peer:
+        [association] = quick.server._server.active_associations
+        association.connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        _send_until_cut_off(peer, [ECHO * 100] * 1000)
+    wait_for(lambda: quick.associations == 0)
 
 
 def _send_until_cut_off(peer, pieces, pause=0.0):

@@ -1,5 +1,6 @@
 """TLS both ways: who is let in, who is not and what the log says; certificates that change; peers that stall."""
 
+import contextlib
 import socket
 import ssl
 import time
@@ -168,6 +169,20 @@ def test_peers_that_stall_in_the_handshake_keep_nobody_out(listen_with_tls, auth
         assert peer.receive() == (0, b"")
         peer.socket.close()
     assert listening.server._admission._connections <= 1
+
+
+def test_a_handshake_that_trickles_is_given_up(listen_with_tls):
+    listening = listen_with_tls(network_timeout=0.5)
+    hello = b"\x16\x03\x01\x02\x00" + bytes(500)
+    with RawPeer(listening.port) as peer:
+        taken = 0
+        with contextlib.suppress(OSError):
+            for byte in hello:
+                peer.send(bytes([byte]))
+                taken += 1
+                time.sleep(0.02)
+    assert taken < len(hello)
+    wait_for(lambda: listening.server._admission._connections == 0)
 
 
 def test_silent_after_the_handshake(listen_with_tls, authority, modality):
