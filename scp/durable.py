@@ -3,6 +3,7 @@
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -62,15 +63,32 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an advisory lock on `path`, across processes and (on NFS 4) machines; released when a holder dies."""
+def locked(path: Path, seconds: float | None = None) -> Iterator[None]:
+    """Hold an advisory lock on `path`, across processes and (on NFS 4) machines; released when a holder dies.
+
+    Raises TimeoutError: another holds it for longer than `seconds`.
+    """
     make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if seconds is None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        else:
+            _lock_within(descriptor, seconds)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock_within(descriptor: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the lock is held by another") from error
+        time.sleep(0.05)
 
 
 def hold(path: Path, *, wait: bool = False) -> int:

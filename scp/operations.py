@@ -16,11 +16,15 @@ from scp.attempts import Attempts
 from scp.destinations import named
 from scp.journal import Journal
 from scp.journal_rows import DeliveryRow, DestinationRow, StudyRow, StudyState
+from scp.progress import OPEN
 from scp.receiver import spool_folder
-from scp.result_folders import Receipt, ResultFolders
+from scp.result_folders import Receipt, ResultFolders, RevisionFolder
 from scp.spool import Spool
 from scp.stow import echo as echo_web
 from scp.studies import arrival_of
+
+PATIENCE = 2.0
+"""Seconds to wait for an attempt to let go."""
 
 Answer = dict[str, Any]
 
@@ -60,6 +64,7 @@ def retry(settings: Settings, study: str, destination: str | None = None) -> Ans
         if row.digest is not None:
             revision = results.revision(study, row.digest)
             for name, receipt in revision.receipts().items():
+                revision.take_cancelled(name)
                 if receipt.state in ("failed", "cancelled") and destination in (None, name):
                     fresh = {
                         "state": "waiting",
@@ -68,7 +73,6 @@ def retry(settings: Settings, study: str, destination: str | None = None) -> Ans
                         "at_once": True,
                         "reason": None,
                     }
-                    revision.take_cancelled(name)
                     with revision.delivering(name):
                         revision.write_receipt(name, receipt.model_copy(update=fresh))
                     journal.record_delivery(study, row.digest, name, state="waiting", reason=None)
@@ -116,20 +120,30 @@ def cancel(settings: Settings, study: str) -> Answer:
         results.cancel(study, arrival_of(spool.instances(study)))
         journal.record_study(study, state=StudyState.CANCELLED, reason=None, due=None)
         for delivery in journal.deliveries(study):
-            revision = results.revision(study, delivery.digest)
-            revision.cancel(delivery.destination)  # an attempt that runs lets go
-            with revision.delivering(delivery.destination):
-                revision.take_cancelled(delivery.destination)
-                receipt = revision.receipt(delivery.destination)
-                if receipt.state not in ("delivered", "failed"):
-                    cancelled = receipt.model_copy(update={"state": "cancelled"})
-                    revision.write_receipt(delivery.destination, cancelled)
-                    journal.record_delivery(study, delivery.digest, delivery.destination, state="cancelled")
+            place = study, delivery.digest, delivery.destination
+            if delivery.state in OPEN and _cancel(results.revision(study, delivery.digest), delivery.destination):
+                journal.record_delivery(*place, state="cancelled", reason=None, next_attempt=None)
         journal.record_event(study, "cancelled", "by the operator")
         audit.record(settings.node.folder, "operator-cancel", study=study)
         return {"ok": True, "message": f"Study {study} is cancelled."}
     finally:
         journal.close()
+
+
+def _cancel(revision: RevisionFolder, destination: str) -> bool:
+    """False: it has come to its end before."""
+    revision.cancel(destination)  # an attempt that runs sees it, and lets go
+    try:
+        with revision.delivering(destination, PATIENCE):
+            revision.take_cancelled(destination)
+            receipt = revision.receipt(destination)
+            if receipt.state in ("delivered", "failed"):
+                return False
+            revision.write_receipt(destination, receipt.model_copy(update={"state": "cancelled", "reason": None}))
+    except TimeoutError:
+        # it waits for a connection: whatever becomes of that, nothing is sent, and its receipt will say so
+        return True
+    return True
 
 
 def echo(settings: Settings, destination: str) -> Answer:

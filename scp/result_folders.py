@@ -194,9 +194,9 @@ class RevisionFolder:
     def _cancelled(self, destination: str) -> Path:
         return self.path / "deliveries" / f".{destination}.cancelled"
 
-    def delivering(self, destination: str) -> AbstractContextManager[None]:
-        """One sender at a time for one destination."""
-        return locked(self.path / "deliveries" / f".{destination}.lock")
+    def delivering(self, destination: str, seconds: float | None = None) -> AbstractContextManager[None]:
+        """One sender at a time for one destination. Raises TimeoutError: it is being sent for longer than that."""
+        return locked(self.path / "deliveries" / f".{destination}.lock", seconds)
 
 
 class ResultFolders:
