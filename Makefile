@@ -69,6 +69,7 @@ faults: install system ## kills of every process at random moments (KILLS=100)
 power: install system ## the node's disk full, read-only, and without power at random moments (CUTS=20); needs root
 	$(PYTEST) -m disks tests/scp/test_disks.py tests/end_to_end/test_disks.py
 	$(BIN)/python -m tests.faults.power
+	$(BIN)/python -m tests.faults.unsynced_campaign
 
 associations: install ## 10,000 associations, a tenth of them hostile, then 50 senders at once: no leak, no loss
 	$(BIN)/python tests/scp/campaign_associations.py

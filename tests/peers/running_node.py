@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,10 @@ STAND_IN = Path(__file__).parent / "stand_in_node.py"
 
 @dataclass
 class RunningNode:
-    """`destinations` are [[destinations]] tables, `sections` other settings; the scorer is fixed unless `real`."""
+    """`destinations` are [[destinations]] tables, `sections` other settings; the scorer is fixed unless `real`.
+
+    `under` is a command line that starts it.
+    """
 
     folder: Path
     destinations: list[dict[str, Any]] = field(default_factory=list)
@@ -31,6 +34,7 @@ class RunningNode:
     peers: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     real: bool = False
+    under: Sequence[str] = ()
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -61,7 +65,10 @@ class RunningNode:
         entry = [sys.executable, "-m", "scp.cli"] if self.real else [sys.executable, str(STAND_IN)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*entry, "serve", "--config", str(self.config)], stdout=log, stderr=log, env=self._environment()
+                [*self.under, *entry, "serve", "--config", str(self.config)],
+                stdout=log,
+                stderr=log,
+                env=self._environment(),
             )
 
     def stop(self) -> None:
