@@ -141,7 +141,9 @@ def test_the_reason_holds_no_value(read):
 
 
 @pytest.mark.parametrize(
-    ("sop_class", "instance"), [("1.2.840.10008.5.1.4.1.1.7", IMAGE.SOPInstanceUID), (IMAGE.SOPClassUID, "1.2.3")]
+    ("sop_class", "instance"),
+    [("1.2.840.10008.5.1.4.1.1.7", IMAGE.SOPInstanceUID), (IMAGE.SOPClassUID, "1.2.3")],
+    ids=["class", "instance"],
 )
 def test_another_instance_than_the_command_says(read, sop_class, instance):
     with pytest.raises(RefusedInstanceError) as refusal:

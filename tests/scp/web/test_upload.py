@@ -86,6 +86,7 @@ good = part10(small())
         (zipped({"x": b"y"})[:-30], texts.DAMAGED_ARCHIVE),
         (b"PK\x03\x04 not a zip", texts.DAMAGED_ARCHIVE),
     ],
+    ids=["empty", "png", "preamble", "undefined", "cut", "header", "cut-zip", "no-zip"],
 )
 def test_rubbish_is_answered_kindly(node, page, data, text) -> None:
     (file,) = send(page, {"file": data})
