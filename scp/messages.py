@@ -143,6 +143,8 @@ class PeerDUL(DULServiceProvider):
     def _decode(self, pdu: bytearray) -> None:
         try:
             decoded, event = self._decode_pdu(pdu)
+            # upstream does so within its state machine, where what it finds wrong would end this thread
+            decoded.to_primitive()
         except Exception as error:  # noqa: BLE001 - whatever upstream's decoder raises, the peer is to blame
             self._refuse(f"PDU cannot be decoded ({type(error).__name__})")
             return

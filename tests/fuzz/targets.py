@@ -15,7 +15,6 @@ from pathlib import Path
 
 from conversation import SEEDS as CONVERSATIONS
 from conversation import TRANSACTION, said
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGExtended12Bit
 from pynetdicom import evt
@@ -216,9 +215,8 @@ def image(data: bytes) -> None:
         except RefusedInstanceError:
             return
         judge_study([header], POLICY)
-        ds = dcmread(incoming.path)
         try:
-            read_grey(ds, memory=1 << 26)
+            read_grey(incoming.path, memory=1 << 26)
         except InferenceError:
             return
 
