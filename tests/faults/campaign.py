@@ -17,7 +17,7 @@ from faults.counted import CountedLog
 from faults.reckoning import EXPECTED, Kill, Reckoning, reckon
 from faults.sender import Sender
 from peers.ports import free_port
-from peers.running_node import RunningNode, listens
+from peers.running_node import RunningNode
 from peers.waiting import wait_for
 
 COUNTER = Path(__file__).with_name("counter.py")
@@ -28,8 +28,11 @@ MEAN_PAUSE = 5.0
 BUDGET = 13.0
 """Seconds for a kill with all waiting: a hundred take less than 25 minutes. A starved machine makes fewer of them."""
 
-AHEAD = 15
+AHEAD = {STEADY: 15, FLAPPING: 60}
 """The sender waits while so many studies are on their way: kills, not a queue, are what is tested."""
+
+UP_AT_MOST = 60.0
+"""Seconds for which the flapping destination stays up when nothing comes; else until something has come."""
 
 LONGEST_RETRY = 10.0
 STANDSTILL = 300.0
@@ -114,7 +117,7 @@ class Campaign:
     def _send(self) -> None:
         while not self._stopping.is_set():
             self._send_one(None)
-            while not self._stopping.is_set() and self._behind() > AHEAD:
+            while not self._stopping.is_set() and self._is_ahead():
                 self._stopping.wait(0.5)
 
     def _send_one(self, port: int | None) -> None:
@@ -124,19 +127,28 @@ class Campaign:
         except Exception:  # noqa: BLE001 - a sender that fails is no reason to end a campaign of an hour: it is shown
             traceback.print_exc()
 
-    def _behind(self) -> int:
-        return len(self._sender.studies) - len({line.study for line in self._logs[STEADY].lines()})
+    def _is_ahead(self) -> bool:
+        sent = len(self._sender.studies)
+        seen = {name: len({line.study for line in log.lines()}) for name, log in self._logs.items()}
+        return any(sent - seen[name] > most for name, most in AHEAD.items())
 
     def _flap(self) -> None:
-        """One destination is away about half of the time, however long it takes to start."""
+        """One destination is away about half of the time, however slow the machine is."""
         chance = random.Random(self.seed + 1)
-        while not self._stopping.wait(chance.uniform(2, 12)):
-            if not listens(self._ports[FLAPPING]):
-                continue
+        while not self._stopping.is_set():
+            self._stay_up(chance.uniform(2, 12))
             self.counters[FLAPPING].kill()
             self.counters[FLAPPING].wait()
             self._stopping.wait(chance.uniform(2, 12))
             self._start_counter(FLAPPING)
+
+    def _stay_up(self, seconds: float) -> None:
+        """For so long, and until it was given something."""
+        before, ending = len(self._logs[FLAPPING].lines()), time.monotonic() + UP_AT_MOST
+        self._stopping.wait(seconds)
+        while len(self._logs[FLAPPING].lines()) == before and time.monotonic() < ending:
+            if self._stopping.wait(0.2):
+                return
 
     # kills
 
