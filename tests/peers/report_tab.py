@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from phantoms.web_node import STUDY
+from phantoms.web_study import STUDY
 
 REPORT = f"/studies/{STUDY}"
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"

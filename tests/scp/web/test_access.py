@@ -6,7 +6,7 @@ from argon2 import PasswordHasher
 
 from config.operation import User, Web
 from peers.live_page import Client
-from phantoms.web_node import STUDY
+from phantoms.web_study import STUDY
 from scp.web import texts
 from scp.web.passwords import FAILURES_OF_A_NAME, FAILURES_OF_AN_ADDRESS, FAILURES_WINDOW, Brake, Passwords
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from sqlalchemy import insert
 
 from peers.report_tab import MATRIX, REPORT, keep, read_report, view, wait_for_matrix, walk
-from phantoms.web_node import STUDY
+from phantoms.web_study import STUDY
 from scp.journal_rows import StudyState
 from scp.tables import studies
 from scp.web import texts

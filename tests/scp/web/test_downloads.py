@@ -5,7 +5,8 @@ import zipfile
 
 import pydicom
 
-from phantoms.web_node import DIGEST, STUDY
+from phantoms.web_node import DIGEST
+from phantoms.web_study import STUDY
 
 OBJECTS = f"/api/studies/{STUDY}/objects"
 

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from inference.results import Module
-from phantoms.web_node import STUDY
+from phantoms.web_study import STUDY
 from scp.web.opinions import Opinion, Opinions
 from training.annotations import read_annotations
 from training.dicom_annotations import report_lesions

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.analysis import Analysis
-from phantoms.web_node import models
+from phantoms.web_study import models
 from scp.leases import Leases
 from scp.node import metrics_folder
 from scp.web.gpus import Gpu, parse

@@ -6,7 +6,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 
 from peers.live_page import Client
-from phantoms.web_node import STUDY
+from phantoms.web_study import STUDY
 
 BOUNDARY = "b"
 EXAMPLES = 8

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from inference.pixels import read_grey
-from phantoms.web_node import COLUMNS, DIGEST, LESIONS, ROWS, STUDY
+from phantoms.web_node import DIGEST
+from phantoms.web_study import COLUMNS, LESIONS, ROWS, STUDY
 from scp.result_folders import Current
 from scp.web import texts
 

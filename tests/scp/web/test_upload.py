@@ -8,7 +8,7 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from phantoms.mammogram import mammogram, tomosynthesis
-from phantoms.web_node import STUDY
+from phantoms.web_study import STUDY
 from scp.web import archives, texts
 
 

@@ -12,7 +12,8 @@ from inference.pixels import read_grey
 from peers.report_tab import MATRIX, keep, read_report, view, wait_for_matrix, walk
 from phantoms.mammogram import mammogram
 from phantoms.picture import breast_picture
-from phantoms.web_node import DIGEST, STUDY
+from phantoms.web_node import DIGEST
+from phantoms.web_study import STUDY
 from scp.web import texts
 
 

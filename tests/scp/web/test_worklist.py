@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert
 
 from inference.results import Reason
-from phantoms.web_node import STUDY
+from phantoms.web_study import STUDY
 from scp.journal_rows import SEVERITY, InstanceRow, StudyState
 from scp.tables import studies
 
