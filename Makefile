@@ -67,7 +67,7 @@ faults: install system ## kills of every process at random moments (KILLS=100)
 	$(BIN)/python -m tests.faults
 
 power: install system ## the node's disk full, read-only, and without power at random moments (CUTS=20); needs root
-	$(PYTEST) -m disks tests/scp/test_disks.py tests/end_to_end/test_disks.py
+	$(PYTEST) -m "disks or faults" tests/scp tests/end_to_end
 	$(BIN)/python -m tests.faults.power
 	$(BIN)/python -m tests.faults.unsynced_campaign
 

@@ -9,6 +9,16 @@ import pytest
 from peers.orthanc import Orthanc
 from peers.running_node import RunningNode
 
+PATIENCE = 900
+"""Seconds for one test: on a starved machine a node needs a minute for what it else does in two seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of this room may take long; what they wait for has its own limit."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(PATIENCE))
+
 
 @pytest.fixture
 def orthanc(tmp_path: Path) -> Iterator[Callable[..., Orthanc]]:

@@ -34,7 +34,7 @@ def test_what_a_destination_has_lost_is_sent_again(orthanc: Make, node: Make, tm
     pacs = orthanc(modalities=_modality(port), settings={"LuaScripts": [str(lose)]})
     destination = {
         "name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.dicom_port,
-        "commitment": True, "commitment_timeout": 10.0,
+        "commitment": True, "commitment_timeout": 600.0,
     }  # fmt: skip
     mammonode = node(port=port, destinations=[destination])
     files = write_study(tmp_path / "study")
@@ -62,14 +62,14 @@ def test_a_sender_may_ask_what_is_kept(orthanc: Make, node: Make, tmp_path: Path
     job = pacs.post(
         "/modalities/node/store", {"Resources": resources, "StorageCommitment": True, "Synchronous": True}
     )
-    kept = wait_for(lambda: _report(pacs, job["StorageCommitmentTransactionUID"]), 30)
+    kept = wait_for(lambda: _report(pacs, job["StorageCommitmentTransactionUID"]), 200)
     assert kept["Status"] == "Success"
     assert len(kept["Success"]) == 4
     mammonode.wait_for_state(study, "analysed")
 
     missing = ["1.2.840.10008.5.1.4.1.1.1.2", "1.2.3.4"]
     asked = pacs.post("/modalities/node/storage-commitment", {"DicomInstances": [missing]})
-    refused = wait_for(lambda: _report(pacs, asked["ID"]), 30)
+    refused = wait_for(lambda: _report(pacs, asked["ID"]), 200)
     assert refused["Status"] == "Failure"
     assert [item["FailureReason"] for item in refused["Failures"]] == [0x0112]
 

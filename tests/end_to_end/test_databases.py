@@ -1,15 +1,39 @@
-"""Both databases damaged while the node is down; a stop in the middle of an analysis."""
+"""Both databases damaged while the node is down; a stop, and the next start, with work in every state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydicom import dcmread
 
+from peers import bad_pacs
 from peers.orthanc import storescu
+from peers.ports import free_port
+from peers.running_node import RunningNode
 from phantoms.mammogram import write_study
 
 Make = Callable[..., Any]
+
+
+class Destination:
+    """What has come to a PACS: SOP Instance UIDs by study, with repeats."""
+
+    def __init__(self) -> None:
+        self.got: dict[str, list[str]] = {}
+
+    def keep(self, event: Any) -> int:
+        """A C-STORE."""
+        self.got.setdefault(str(event.dataset.StudyInstanceUID), []).append(str(event.dataset.SOPInstanceUID))
+        return 0x0000
+
+
+@pytest.fixture
+def pacs() -> Iterator[tuple[Destination, dict[str, Any]]]:
+    """A PACS, and its table in the settings."""
+    place = Destination()
+    with bad_pacs.pacs(EVT_C_STORE=place.keep) as port:
+        yield place, {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": port}
 
 
 def _study(folder: Path) -> tuple[str, list[Path]]:
@@ -17,12 +41,9 @@ def _study(folder: Path) -> tuple[str, list[Path]]:
     return str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID), files
 
 
-def test_damaged_databases_are_kept_aside_and_nothing_is_done_twice(
-    node: Make, orthanc: Make, tmp_path: Path
-) -> None:
-    pacs = orthanc()
-    destination = {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.dicom_port}
-    mammonode = node(destinations=[destination], seconds=1.0)
+def test_damaged_databases_are_kept_aside_and_nothing_is_done_twice(node: Make, pacs: Any, tmp_path: Path) -> None:
+    place, table = pacs
+    mammonode = node(destinations=[table], seconds=1.0)
     study, files = _study(tmp_path / "study")
     storescu(files, mammonode.port)
     before = mammonode.wait_for_state(study, "delivered")
@@ -39,19 +60,35 @@ def test_damaged_databases_are_kept_aside_and_nothing_is_done_twice(
     assert (after["revision"], after["result_folder"]) == (1, before["result_folder"])
     assert (Path(after["result_folder"]) / "result.json").stat().st_mtime_ns == result
     assert len(list((mammonode.folder / "data").glob("*.db.corrupt-*Z"))) == 2
-    assert len(pacs.instances()) == 6
+    assert len(place.got[study]) == 6
 
 
-def test_a_stop_lets_the_analysis_end_and_the_next_start_goes_on(node: Make, orthanc: Make, tmp_path: Path) -> None:
-    pacs = orthanc()
-    destination = {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs.dicom_port}
-    mammonode = node(destinations=[destination], seconds=2.0, sections={"node": {"drain_seconds": 30.0}})
-    study, files = _study(tmp_path / "study")
-    storescu(files, mammonode.port)
-    mammonode.wait_for_state(study, "analysing")
+@pytest.mark.parametrize("drain", [30.0, pytest.param(0.0, marks=pytest.mark.faults)])
+def test_the_next_start_takes_on_what_a_stop_left_in_every_state(
+    node: Make, pacs: Any, tmp_path: Path, drain: float
+) -> None:
+    """With the time to drain, the analysis that runs ends first; without, it is done again, and was no crash."""
+    place, table = pacs
+    late, port = Destination(), free_port()
+    tables = [table, {**table, "name": "late", "port": port}]
+    sections = {"node": {"drain_seconds": drain}, "studies": {"complete_quiet": 0.5, "incomplete_quiet": 600.0}}
+    mammonode: RunningNode = node(destinations=tables, sections=sections, seconds=1.5)
+    studies, files = zip(*(_study(tmp_path / str(number)) for number in range(4)), strict=True)
+    delivering, analysing, _, halved = studies
+    storescu(files[0], mammonode.port)
+    mammonode.wait_for_state(delivering, "delivering")
+    for number in (1, 2):
+        storescu(files[number], mammonode.port)
+    storescu(files[3][:2], mammonode.port)
+    mammonode.wait_for_state(halved, "waiting")
+    mammonode.wait_for_state(analysing, "analysing")
 
     mammonode.stop()
-    assert not list((mammonode.folder / "data" / "attempts").iterdir())
+    counts = [path.read_text() for path in (mammonode.folder / "data" / "attempts").iterdir()]
+    assert set(counts) <= ({"0"} if drain == 0.0 else set())
     mammonode.start()
-    assert mammonode.wait_for_state(study, "delivered")["revision"] == 1
-    assert len(pacs.instances()) == 6
+    storescu(files[3][2:], mammonode.port)
+    with bad_pacs.pacs(port, EVT_C_STORE=late.keep):
+        for study in studies:
+            assert mammonode.wait_for_state(study, "delivered")["revision"] == 1
+            assert len(place.got[study]) == len(set(late.got[study])) == 6

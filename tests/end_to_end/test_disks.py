@@ -39,7 +39,6 @@ def _study() -> tuple[str, list[Dataset]]:
     return str(datasets[0].StudyInstanceUID), datasets
 
 
-@pytest.mark.timeout(900)
 def test_work_goes_on_by_itself_when_the_disk_takes_it_again(disk: SmallDisk, node: Make) -> None:
     got: dict[str, dict[str, str]] = {}
 
@@ -70,5 +69,5 @@ def test_work_goes_on_by_itself_when_the_disk_takes_it_again(disk: SmallDisk, no
                 assert _statuses(mammonode, refused) == [SUCCESS] * 4
                 studies += [study, late]
         for study in studies:
-            assert mammonode.wait_for_state(study, "delivered", seconds=200)["revision"] == 1
+            assert mammonode.wait_for_state(study, "delivered")["revision"] == 1
             assert Counter(got[study].values()) == WHOLE

@@ -32,7 +32,7 @@ def _send_in_halves(node: RunningNode, files: list[Path], kill: Callable[[], obj
     """The kill falls between two images; the sender tries the second half until it is taken."""
     storescu(files[:2], node.port)
     kill()
-    wait_for(lambda: _taken(node, files[2:]), 60)
+    wait_for(lambda: _taken(node, files[2:]), 200)
 
 
 def _taken(node: RunningNode, files: list[Path]) -> bool:
@@ -67,7 +67,7 @@ def test_a_kill_between_any_two_states_loses_nothing(orthanc: Make, node: Make, 
         if state == "received":
             _send_in_halves(mammonode, files, kill)
             continue
-        wait_for(lambda files=files: _taken(mammonode, files), 60)
+        wait_for(lambda files=files: _taken(mammonode, files), 200)
         mammonode.wait_for_state(study, state)
         kill()
     second = orthanc(dicom_port=late)

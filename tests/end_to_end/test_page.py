@@ -35,7 +35,7 @@ def test_a_clinician_uploads_and_gets_the_report(node: Make, tmp_path: Path) -> 
     files = write_study(tmp_path / "study", list(demonstration_study(malignant=True)))
     study = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
     url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: _answers(url), 60, "the page did not start")
+    wait_for(lambda: _answers(url), 200, "the page did not start")
     complaints: list[str] = []
     with started_chromium() as browser:
         tab = open_tab(browser, url, "/upload", complaints, color_scheme="dark")
@@ -75,7 +75,7 @@ def test_stow_from_orthanc_and_back_into_it(orthanc: Make, node: Make, tmp_path:
     pacs = orthanc(settings={"DicomWeb": servers})
     destination = {"name": "pacs", "url": f"http://127.0.0.1:{pacs.http_port}/dicom-web"}
     mammonode = node(sections={"web": {"enabled": True, "port": port}}, destinations=[destination])
-    wait_for(lambda: _answers(f"http://127.0.0.1:{port}"), 60, "the page did not start")
+    wait_for(lambda: _answers(f"http://127.0.0.1:{port}"), 200, "the page did not start")
     files = write_study(tmp_path / "study")
     study = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
 

@@ -74,8 +74,8 @@ def test_a_pacs_that_routes_everything_gets_one_revision(orthanc: Make, node: Ma
     pacs.send(files)
     mammonode.wait_for_state(study, "delivered")
     # the results make the study stable again, and Orthanc routes all ten instances
-    wait_for(lambda: "routing 10 instances" in (pacs.folder / "orthanc.log").read_text(), 30)
-    wait_for(lambda: {job["State"] for job in pacs.get("/jobs?expand")} == {"Success"}, 30)
+    wait_for(lambda: "routing 10 instances" in (pacs.folder / "orthanc.log").read_text(), 200)
+    wait_for(lambda: {job["State"] for job in pacs.get("/jobs?expand")} == {"Success"}, 200)
 
     said = mammonode.wait_for_state(study, "delivered")
     assert (said["revision"], said["instances"]) == (1, 4)

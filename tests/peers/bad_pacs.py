@@ -35,13 +35,13 @@ def silent() -> Iterator[int]:
 
 
 @contextmanager
-def pacs(**handlers: Callable[[evt.Event], Any]) -> Iterator[int]:
-    """An honest PACS, but for what `handlers` do instead, by name of their event (EVT_C_STORE, …)."""
+def pacs(port: int = 0, **handlers: Callable[[evt.Event], Any]) -> Iterator[int]:
+    """An honest PACS, but for what `handlers` do instead, by name of their event (EVT_C_STORE, …); `port` 0: any."""
     ae = AE(ae_title="PACS")
     ae.supported_contexts = AllStoragePresentationContexts
     known = {"EVT_C_STORE": lambda _event: 0x0000, **handlers}
     bound = [(getattr(evt, name), handler) for name, handler in known.items()]
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=bound)  # type: ignore[arg-type]
+    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=bound)  # type: ignore[arg-type]
     try:
         yield int(server.server_address[1])
     finally:

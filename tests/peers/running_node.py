@@ -50,7 +50,7 @@ class RunningNode:
     def settings(self) -> Settings:
         return load(self.config)
 
-    def start(self, seconds: float = 90.0) -> "RunningNode":
+    def start(self, seconds: float = 200.0) -> "RunningNode":
         """Write the settings, start it and wait until listener and workers are there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(self._toml())
@@ -75,7 +75,7 @@ class RunningNode:
         """SIGTERM, and wait."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(60)
+            self.process.wait(120)
             self.process = None
 
     def kill(self, role: str) -> int:
@@ -121,7 +121,7 @@ class RunningNode:
         found = operations.status(self.settings, study=study)["studies"]
         return dict(found[0]) if found else {}
 
-    def wait_for_state(self, study: str, *states: str, seconds: float = 90.0) -> dict[str, Any]:
+    def wait_for_state(self, study: str, *states: str, seconds: float = 240.0) -> dict[str, Any]:
         """Wait until the study is in one of `states`."""
         said: dict[str, Any] = {}
 
