@@ -13,7 +13,6 @@ In passing, threads wait for events instead of polling every millisecond, and da
 the socket to the file. The last three holes are closed in scp.messages.
 """
 
-import ctypes
 import gc
 import select
 import socket
@@ -30,6 +29,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import DimseServiceType
 from pynetdicom.transport import AddressInformation, AssociationSocket, RequestHandler, ThreadedAssociationServer
 
+from scp import memory
 from scp.messages import TICK, PeerDIMSE, PeerDUL, Reception, discard_data_set
 
 log = structlog.get_logger()
@@ -211,7 +211,7 @@ class PeerServer(ThreadedAssociationServer):
             gc.collect()
         if now - self._trimmed > TRIM:
             self._trimmed = now
-            _give_back_memory()
+            memory.give_back()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept, without a handshake."""
@@ -240,13 +240,6 @@ class PeerServer(ThreadedAssociationServer):
         """A connection that came to no association."""
         log.warning("connection refused", reason=_words(sys.exc_info()[1]), address=client_address[0])
         self.reception.disconnect(0)
-
-
-def _give_back_memory() -> None:
-    """glibc keeps what threads have freed, an arena for each that ran beside others: much, after a busy hour."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:  # another C library
-        trim(0)
 
 
 def _words(error: BaseException | None) -> str:

@@ -13,6 +13,7 @@ import structlog
 from pynetdicom.presentation import PresentationContext
 
 from config.settings import Settings
+from scp import memory
 from scp.server import StorageServer
 from scp.spool import Spool
 
@@ -36,6 +37,7 @@ def run_receiver(
     Raises OSError: the port is taken, the folder cannot be written, or the TLS files cannot be read.
     """
     os.umask(0o077)
+    memory.use_few_arenas()
     stopping = threading.Event()
 
     def stop(number: int, _frame: FrameType | None) -> None:
