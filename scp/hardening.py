@@ -155,6 +155,8 @@ class PeerAssociation(Association):
         """As upstream; at its end nothing is left of the association."""
         try:
             super().run_reactor()
+        except Exception as error:  # noqa: BLE001 - whatever upstream makes of what the peer says, it costs no other
+            log.warning("association given up", reason=_words(error), address=self.address)
         finally:
             self.dul.kill_dul()
             self.connection.wake()

@@ -18,9 +18,10 @@ from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_CANCEL, C_STORE
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import InvalidEventError
-from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA
 
 from scp.incoming import IncomingFile
+from scp.store_answers import success_fragment
 
 if TYPE_CHECKING:
     from scp.hardening import PeerAssociation
@@ -144,7 +145,9 @@ class PeerDUL(DULServiceProvider):
         try:
             decoded, event = self._decode_pdu(pdu)
             # upstream does so within its state machine, where what it finds wrong would end this thread
-            decoded.to_primitive()
+            primitive = decoded.to_primitive()
+            if isinstance(primitive, A_ASSOCIATE):
+                _check_contexts(primitive)
         except Exception as error:  # noqa: BLE001 - whatever upstream's decoder raises, the peer is to blame
             self._refuse(f"PDU cannot be decoded ({type(error).__name__})")
             return
@@ -169,6 +172,13 @@ class PeerDUL(DULServiceProvider):
         """Evt19: the state machine sends an A-ABORT and closes."""
         log.warning("association aborted", reason=fault, address=self._peer.address)
         self.event_queue.put("Evt19")
+
+
+def _check_contexts(request: A_ASSOCIATE) -> None:
+    """Raises ValueError: a context proposes no transfer syntax (PS3.8 9.3.2.2), which upstream cannot negotiate."""
+    for context in request.presentation_context_definition_list:
+        if not context.transfer_syntax:
+            raise ValueError("presentation context without a transfer syntax")
 
 
 def discard_data_set(message: Any) -> None:
@@ -214,6 +224,16 @@ class PeerDIMSE(DIMSEServiceProvider):
         self.message = None
         if not isinstance(received, C_CANCEL):
             self.msg_queue.put((cast(int, message.context_id), received))
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        """As upstream; what most answers are, a C-STORE's Success, takes the short way."""
+        fragment = success_fragment(primitive, self.maximum_pdu_size) if type(primitive) is C_STORE else None
+        if fragment is None:
+            super().send_msg(primitive, context_id)
+            return
+        answer = P_DATA()
+        answer.presentation_data_value_list.append((context_id, fragment))
+        self.dul.send_pdu(answer)
 
     def receive_fragment(self, context_id: int, value: memoryview) -> None:
         """One fragment of a message (PS3.8 annex E.2). Raises ValueError: it is too large, too slow or wrong here."""

@@ -235,6 +235,24 @@ def test_nonsense_ends_the_association_and_nothing_else(quick, nonsense):
         assert peer.receive()[0] == 6
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_upstream_stumbles_over_costs_one_association(listen, monkeypatch, capsys):
+    listening = listen()
+
+    def stumble(_acse):
+        raise IndexError("list index out of range")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(acse.ACSE, "negotiate_association", stumble)
+        with RawPeer(listening.port) as peer:
+            peer.send(associate_rq())
+            assert peer.closed()
+    wait_for(lambda: listening.associations == 0)
+    assert "association given up" in capsys.readouterr().out
+    with _establish(listening.port):
+        pass
+
+
 def test_a_command_does_not_grow_for_ever(listen):
     listening = listen()
     with _establish(listening.port) as peer:
