@@ -27,7 +27,7 @@ def main() -> None:
     import logging
 
     logging.disable(logging.CRITICAL)
-    options = [f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", "-max_len=16384"]
+    options = [f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", "-max_len=16384", "-len_control=0"]
     pinned = [str(folder) for folder in [HERE / "corpus" / name] if folder.is_dir()]
     atheris.Setup([sys.argv[0], str(corpus), *pinned, *options], TARGETS[name])
     atheris.Fuzz()
