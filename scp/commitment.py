@@ -9,7 +9,7 @@
 import re
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,16 @@ class Commitment:
         for transaction in transactions:
             for place in ("transactions", "reports"):
                 (self._folder / place / f"{transaction}.json").unlink(missing_ok=True)
+
+    def sweep(self, is_known: Callable[[str], bool]) -> int:
+        """Remove what belongs to no `is_known` study: a kill came before a receipt named it. Returns how many."""
+        gone = [
+            path.stem
+            for path in (self._folder / "transactions").glob("*.json")
+            if not is_known(Transaction.model_validate_json(path.read_bytes()).study)
+        ]
+        self.forget(gone)
+        return len(gone)
 
     # handlers of the listener
 

@@ -261,6 +261,10 @@ class ResultFolders:
         """One at a time for a study: decides which revision counts, and which number it gets."""
         return locked(self.folder / study / ".lock")
 
+    def has(self, study: str) -> bool:
+        """True while anything is kept of the study's results."""
+        return (self.folder / study).is_dir()
+
     def study_uids(self) -> Iterator[str]:
         """Every study that has a folder."""
         return (path.name for path in sorted(self.folder.iterdir()))

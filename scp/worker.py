@@ -140,6 +140,7 @@ class Worker:
     def _clean(self) -> None:
         folder = self._settings.node.folder
         number = sum(sweep(folder / name) for name in ("results", "commitment", "attempts"))
+        number += self._work.commitment.sweep(self._work.results.has)
         if number:
             log.warning("half-written files of killed processes removed", files=number)
         self._cleaned = time.monotonic()

@@ -156,6 +156,16 @@ def test_a_destination_that_refuses_to_commit_is_asked_later(bench: Bench, archi
     assert (row.state, row.reason and row.reason.code) == ("delivering", "commitment")
 
 
+def test_a_request_that_no_receipt_names_goes_with_its_study(bench: Bench, archive: Archive) -> None:
+    """As after a kill between the request and the receipt."""
+    study = _delivered(bench)
+    bench.work.commitment.handle_report(_report(archive.asked[0]))
+    assert bench.work.commitment.sweep(bench.work.results.has) == 0
+    bench.work.results.remove(study)
+    assert bench.work.commitment.sweep(bench.work.results.has) == 1
+    assert bench.work.commitment.report(str(archive.asked[0].TransactionUID)) is None
+
+
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # that is the point
 @pytest.mark.parametrize("transaction", ["1.2.3", "../../etc/passwd", ""])
 def test_a_report_that_nobody_asked_for_is_refused(bench: Bench, transaction: str) -> None:
