@@ -32,6 +32,9 @@ from peers.waiting import wait_for
 
 MEGABYTES = 600
 
+AFTER_PROGRESS = 0.7
+"""How many cuts wait for the node to be at work again; the others may fall into its start."""
+
 
 @dataclass
 class PowerCampaign:
@@ -62,7 +65,9 @@ class PowerCampaign:
         sending = threading.Thread(target=self._send, daemon=True)
         sending.start()
         while len(self.done) < self.cuts:
-            time.sleep(self._random.uniform(1.0, 15.0))
+            if self._random.random() < AFTER_PROGRESS:
+                self._wait_for_progress()
+            time.sleep(self._random.uniform(0.0, 6.0))
             self._cut()
         self._stopping.set()
         sending.join()
@@ -87,6 +92,11 @@ class PowerCampaign:
 
     def _behind(self) -> int:
         return len(self._sender.studies) - len({line.study for line in self._log.lines()})
+
+    def _wait_for_progress(self) -> None:
+        """Something new has come to the destination: on a slow machine only starts would be cut else."""
+        before = len(self._log.lines())
+        wait_for(lambda: len(self._log.lines()) > before or self._behind() == 0, 300, "nothing goes on after a cut")
 
     def _cut(self) -> None:
         self._disk.cut_power()
