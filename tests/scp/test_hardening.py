@@ -235,6 +235,21 @@ def test_nonsense_ends_the_association_and_nothing_else(quick, nonsense):
         assert peer.receive()[0] == 6
 
 
+def test_a_data_set_that_is_kept_in_memory_does_not_grow_for_ever(listen, monkeypatch):
+    """All but a C-STORE's: here of a report."""
+    monkeypatch.setattr("scp.messages.MESSAGE_LIMIT", 1 << 16)
+    listening = listen([build_context(StorageCommitmentPushModel)])
+    with RawPeer(listening.port) as peer:
+        assert peer.associate(contexts=(build_context(StorageCommitmentPushModel),)) == A_ASSOCIATE_AC
+        element = b"\x00\x00\x00\x08\x02\x00\x00\x00"  # (0000,0800) Command Data Set Type
+        announced = REPORT.replace(element + b"\x01\x01", element + b"\x00\x00")
+        assert announced != REPORT
+        peer.send(announced)
+        peer.send(p_data(bytes(1 << 12), last=False) * 17)
+        assert peer.closed()
+    wait_for(lambda: listening.associations == 0)
+
+
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_what_upstream_stumbles_over_costs_one_association(listen, monkeypatch, capsys):
     listening = listen()
