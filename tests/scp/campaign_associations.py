@@ -33,6 +33,7 @@ from peers.raw_peer import (
 )
 from peers.waiting import wait_for
 from phantoms.mammogram import mammogram
+from scp.hardening import TRIM
 
 GROWTH = 1.05
 """Memory after warm-up may grow by so much."""
@@ -157,6 +158,8 @@ def run(port: int, receiver: psutil.Process, count: int) -> list[dict[str, float
                 waiting.result()
             rate = len(plan) / (time.monotonic() - began)
             wait_for(lambda: receiver.num_threads() <= QUIET_THREADS, 120)
+            # at rest: what is free has gone back to the system
+            time.sleep(TRIM + 2)
             measures.append(
                 {
                     "associations": (part + 1) * len(plan),
