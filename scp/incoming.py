@@ -12,10 +12,15 @@ import structlog
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
+from scp.durable import write_early
+
 log = structlog.get_logger()
 
 CHECK_EVERY = 64 << 20
 """Bytes written between two looks at the free space."""
+
+EARLY = 4 << 20
+"""Bytes that wait in memory before the disk is told to begin with them."""
 
 
 class Sender(NamedTuple):
@@ -55,6 +60,7 @@ class IncomingFile:
         self._limit = limit
         self._free_space = free_space
         self._next_check = 0
+        self._begun = 0
         self._descriptor = -1
         self._check_space()
         if self.refusal is None:
@@ -96,6 +102,10 @@ class IncomingFile:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
             self._refuse(OUT_OF_RESOURCES, f"The spool cannot be written: {error.strerror}")
+            return
+        if self.size - self._begun >= EARLY:
+            write_early(self._descriptor, self._begun, self.size - self._begun)
+            self._begun = self.size
 
     def sync(self) -> None:
         """Force it to the disk. Raises RefusedInstanceError: refused before, or the disk fails now."""
