@@ -5,6 +5,7 @@ Names narrow it down: `python -m tests.benchmarks ingest study`; --tiny only sho
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,24 @@ TOPICS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "growth": growth.rows,
 }
 
+EXPECTED: dict[str, dict[str, str]] = {
+    "ingest": {
+        "ingest.1": "MB/s",
+        "ingest.4": "MB/s",
+        "ingest.small": "objects/s",
+        "ingest.small.nagle": "objects/s",
+        "association": "associations/s",
+    },
+    "engine": {
+        "memory.idle": "MB",
+        "roundtrip": "s",
+        "saturation": "studies/h",
+        "memory.after_1000": "MB",
+        "scale.2workers": "studies/h",
+    },
+}
+"""Rows that need programs beside ours: where one is missing or fails, they say so in place of a figure."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the topics, print the table, write the figures. The exit code is 0 whatever was reached."""
@@ -45,12 +64,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tiny(Path(scratch)) if chosen.tiny else Options(Path(scratch), chosen.repeats, studies=chosen.studies)
         )
         for topic in chosen.topics or TOPICS:
-            for row in TOPICS[topic](options):
+            for row in _measured(topic, options):
                 done.append(row)
                 console.print(f"{row.name}: {row.value} {row.unit}", markup=False, highlight=False)
                 chosen.json.write_text(json.dumps([row.as_json() for row in done], indent=1) + "\n")
     table.show(done, words, Console(width=None if sys.stdout.isatty() else 170))
     return 0
+
+
+def _measured(topic: str, options: Options) -> Iterator[Row]:
+    """The topic's rows; those that a missing or failing program has cost come without a value, with the reason."""
+    missing = dict(EXPECTED.get(topic, {}))
+    try:
+        for row in TOPICS[topic](options):
+            missing.pop(row.name, None)
+            yield row
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        if not missing:
+            raise
+        why = f"not measured: {error}"[:300]
+        yield from (Row(name, None, unit, note=why) for name, unit in missing.items())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -28,16 +28,26 @@ class Receiver:
     process: "subprocess.Popen[bytes]"
     peak: int = 0
 
+    _children: dict[int, float] = field(default_factory=dict)
+
     def cpu_seconds(self) -> float:
         """What it and its children, ended ones included, have used so far."""
-        times = psutil.Process(self.process.pid).cpu_times()
-        living = sum(sum(child.cpu_times()[:2]) for child in _living(self.process.pid)[1:])
-        return float(sum(times[:4]) + living)
+        self._look()
+        return sum(psutil.Process(self.process.pid).cpu_times()[:2]) + sum(list(self._children.values()))
 
     def watch(self, stop: threading.Event) -> None:
-        """Look at the memory until told to stop."""
+        """Look at memory and children until told to stop."""
         while not stop.wait(0.05):
+            self._look()
             self.peak = max(self.peak, memory(self.process.pid))
+
+    def _look(self) -> None:
+        """A child's figures are kept, for the system forgets those of one whose end nobody waits for."""
+        for child in _living(self.process.pid)[1:]:
+            try:
+                self._children[child.pid] = sum(child.cpu_times()[:2])
+            except psutil.NoSuchProcess:
+                continue
 
 
 def memory(pid: int) -> int:

@@ -1,11 +1,12 @@
 """The benchmarks themselves: what a row says, and that small ones run and leave their figures behind."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.__main__ import TOPICS, main
 from benchmarks.rows import Reach, Row, Samples, side_by_side
 
 KEYS = {"name", "value", "unit", "baseline", "ratio", "reach", "met"}
@@ -50,3 +51,17 @@ def test_small_benchmarks_leave_their_figures(tmp_path: Path) -> None:
     assert {"decode.rle", "decode.htj2k", "objects", "growth.waiting.4"} <= set(names)
     assert len(set(names)) == len(names)
     assert all(row.keys() >= KEYS and row["value"] > 0 for row in rows)
+
+
+def test_what_cannot_be_measured_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(_options: object) -> Iterator[Row]:
+        yield Row("ingest.1", 800.0, "MB/s")
+        raise FileNotFoundError("Orthanc is not installed: make system")
+
+    monkeypatch.setitem(TOPICS, "ingest", rows)
+    figures = tmp_path / "bench.json"
+    assert main(["ingest", "--tiny", "--json", str(figures)]) == 0
+    notes = {row["name"]: (row["value"], row["note"]) for row in json.loads(figures.read_text())}
+    assert notes.pop("ingest.1") == (800.0, "")
+    why = (None, "not measured: Orthanc is not installed: make system")
+    assert notes == dict.fromkeys(("ingest.4", "ingest.small", "ingest.small.nagle", "association"), why)
