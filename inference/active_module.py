@@ -1,11 +1,12 @@
 """A module that is switched on: its network on the device, and how its scores are read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from inference.activation import HEAT_SCALE, HeatMap, heat_canvas, heat_map
+from inference.activation import HEAT_SCALE, HeatMap, ScoredWindows, heat_canvas, heat_map
 from inference.dense import scan_densely
 from inference.errors import InferenceError, WeightsError
 from inference.geometry import Affine
@@ -60,22 +61,26 @@ class ActiveModule:
         judgement = Judgement(module, trained.sha256, points, calibration, mark_grade, maximum_marks)
         return cls(Scorer(trained, device), judgement, identity)
 
-    def analyse(self, prepared: ModuleInput, image: ImageResult) -> tuple[ModuleResult, HeatMap | None]:
-        """The module's result on one image, and its heat map; without one where the module failed."""
-        normalised = prepared.normalised
+    def score(self, images: Sequence[ModuleInput]) -> list[ScoredWindows] | Reason:
+        """What the network says of each image, or why it cannot."""
         try:
-            pixels = normalised.pixels if prepared.on_device is None else prepared.on_device
             if self.scorer.recipe.scan == "dense":
-                scored = scan_densely(self.scorer, pixels, normalised.breast)
-            else:
-                scored = self.scorer.score(pixels, prepared.windows)
+                return [scan_densely(self.scorer, image.pixels, image.breast) for image in images]
+            return self.scorer.score_images([(image.pixels, image.windows) for image in images])
         except InferenceError as error:
-            return ModuleResult(module=self.judgement.module, status=ModuleStatus.FAILED, reason=error.reason), None
-        canvas = heat_canvas(scored, *normalised.pixels.shape)
-        result = judge_module(self.judgement, scored, canvas, image, normalised.map)
-        (sx, sy), offset = normalised.map.scale, normalised.map.offset
+            return error.reason
+
+    def judge(self, prepared: ModuleInput, scored: ScoredWindows, image: ImageResult) -> tuple[ModuleResult, HeatMap]:
+        """The module's result on one image, and its heat map."""
+        canvas = heat_canvas(scored, *prepared.shape)
+        result = judge_module(self.judgement, scored, canvas, image, prepared.map)
+        (sx, sy), offset = prepared.map.scale, prepared.map.offset
         to_stored = Affine((sx * HEAT_SCALE, sy * HEAT_SCALE), offset)
-        return result, HeatMap(heat_map(canvas, normalised.breast), to_stored)
+        return result, HeatMap(heat_map(canvas, prepared.breast), to_stored)
+
+    def failed(self, reason: Reason) -> ModuleResult:
+        """The module's result where its network could not score."""
+        return ModuleResult(module=self.judgement.module, status=ModuleStatus.FAILED, reason=reason)
 
 
 def _unfit(module: Module, what: str) -> WeightsError:

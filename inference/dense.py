@@ -22,10 +22,7 @@ from inference.scorer import Scorer
 from inference.scoring import area_weights
 from inference.windows import Window
 
-MARGIN = 8
-"""Places beside a strip that are computed and dropped: 256 pixels, more than half the receptive field (483)."""
-
-STRIP = {"cpu": 32, "cuda": 128}
+STRIP = {"cpu": 64, "cuda": 128}
 """Places a strip is high, margins aside: bounds the memory of a pass."""
 
 
@@ -94,7 +91,10 @@ def _breast_places(breast: NDArray[np.bool_], recipe: Recipe, rows: int, columns
 
 
 def _evidence(scorer: Scorer, image: Tensor) -> list[Tensor]:
-    """(h, w) grey -> (h/32, w/32) of each view, strip by strip with the same numbers as in one pass."""
+    """(h, w) grey -> (h/32, w/32) of each view, strip by strip with the same numbers as in one pass.
+
+    Beside each strip as many places are computed and dropped as the network reaches.
+    """
     strip = STRIP[scorer.device.type]
     while strip >= 1:
         try:
@@ -115,7 +115,7 @@ def _strips(scorer: Scorer, image: Tensor, strip: int) -> list[Tensor]:
     rows = image.shape[0] // STRIDE
     parts = []
     for start in range(0, rows, strip):
-        first, last = max(start - MARGIN, 0), min(start + strip + MARGIN, rows)
+        first, last = max(start - scorer.reach, 0), min(start + strip + scorer.reach, rows)
         views = scorer.evidence(image[None, None, first * STRIDE : last * STRIDE])
         parts.append([view[0, start - first : min(start + strip, rows) - first] for view in views])
     return [torch.cat(same_view) for same_view in zip(*parts, strict=True)]

@@ -15,6 +15,12 @@ from inference import recipe
 STRIDE = 32
 """Input pixels between neighbouring places of the last feature map."""
 
+_LAYERS = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
+"""Input pixels between neighbouring places of each layer's maps."""
+
+_STEM_REACH = 5
+"""Input pixels that the first convolution and the pooling see to each side of a place's centre."""
+
 
 class GreyStem(nn.Module):
     """First convolution, normalisation of the input and batch norm in one.
@@ -50,7 +56,9 @@ class EvidenceNetwork(nn.Module):
 
     Evidence is the difference of the two logits before global average pooling (class activation map, Zhou et al.
     2016, with the bias in). Its mean over the map is the logit of the malignant softmax score, exactly.
-    Batch norms are folded into the convolutions.
+    Batch norms are folded into the convolutions; residual branches that training switched off are left out.
+
+    `reach` is how many places to each side of a place its evidence depends on, rounded up.
     """
 
     weight: Tensor
@@ -60,7 +68,12 @@ class EvidenceNetwork(nn.Module):
         super().__init__()
         children = dict(network.eval().named_children())
         stem = GreyStem(cast("nn.Conv2d", children["conv1"]), cast("nn.BatchNorm2d", children["bn1"]), settings)
-        layers = [_without_batch_norms(children[name]) for name in ("layer1", "layer2", "layer3", "layer4")]
+        layers = [_without_batch_norms(children[name]) for name in _LAYERS]
+        pixels = _STEM_REACH + sum(
+            spacing * sum(isinstance(block, _FoldedBottleneck) for block in layer)
+            for layer, spacing in zip(layers, _LAYERS.values(), strict=True)
+        )
+        self.reach = -(-pixels // STRIDE)
         self.body = nn.Sequential(stem, nn.ReLU(inplace=True), children["maxpool"], *layers)
         fc = cast("nn.Linear", children["fc"])
         control, malignant = 0, 1
@@ -90,6 +103,13 @@ class _FoldedBottleneck(nn.Module):
             convolution, norm = parts["downsample"].children()
             self.downsample = fuse_conv_bn_eval(cast("nn.Conv2d", convolution), cast("nn.BatchNorm2d", norm))
 
+    @property
+    def adds_nothing(self) -> bool:
+        """Whether the branch ends in zeros, whatever comes in."""
+        last = cast("nn.Conv2d", self.get_submodule("conv3"))
+        assert last.bias is not None  # the batch norm's shift
+        return not (last.weight.any() or last.bias.any())
+
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w) -> (n, c', h/stride, w/stride)."""
         inner = functional.relu(self.get_submodule("conv1")(x), inplace=True)
@@ -99,4 +119,13 @@ class _FoldedBottleneck(nn.Module):
 
 
 def _without_batch_norms(layer: nn.Module) -> nn.Sequential:
-    return nn.Sequential(*(_FoldedBottleneck(block) for block in layer.children()))
+    """The layer's blocks; of one whose branch adds nothing only the shortcut is left, or nothing at all."""
+    blocks: list[nn.Module] = []
+    for block in layer.children():
+        folded = _FoldedBottleneck(block)
+        if not folded.adds_nothing:
+            blocks.append(folded)
+        elif isinstance(folded.downsample, nn.Conv2d):
+            blocks.append(nn.Sequential(folded.downsample, nn.ReLU(inplace=True)))
+        # what comes in has been through a ReLU, so without a branch it goes out as it came
+    return nn.Sequential(*blocks)

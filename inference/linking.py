@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from math import dist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.breast import chest_wall_side
-from inference.normalise import Normalised
+from inference.geometry import Affine
 from inference.results import Finding, ImageResult, Module, Point
 
 TOLERANCE = 0.1
@@ -26,18 +27,21 @@ class Landmarks:
     depth: float
 
 
-def find_landmarks(normalised: Normalised) -> Landmarks | None:
-    """The breast's farthest point from the chest wall, or None where its side is not clear."""
-    side = chest_wall_side(normalised.breast)
+def find_landmarks(breast: NDArray[np.bool_], to_stored: Affine) -> Landmarks | None:
+    """The breast's farthest point from the chest wall, or None where its side is not clear.
+
+    `breast` says which normalised pixels are breast, (rows, columns).
+    """
+    side = chest_wall_side(breast)
     if side is None:
         return None
-    columns = np.flatnonzero(normalised.breast.any(axis=0))
+    columns = np.flatnonzero(breast.any(axis=0))
     tip, wall = (columns[-1] + 1, columns[0]) if side == "left" else (columns[0], columns[-1] + 1)
     depth = abs(int(tip) - int(wall))
     around = max(1, depth // 100)
     band = slice(tip - around, tip) if side == "left" else slice(tip, tip + around)
-    row = float(np.nonzero(normalised.breast[:, band])[0].mean()) + 0.5
-    (x, y), (edge, _) = normalised.map.apply([(tip, row), (wall, row)])
+    row = float(np.nonzero(breast[:, band])[0].mean()) + 0.5
+    (x, y), (edge, _) = to_stored.apply([(tip, row), (wall, row)])
     return Landmarks((float(x), float(y)), abs(float(x) - float(edge)))
 
 

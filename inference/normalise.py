@@ -27,19 +27,34 @@ def normalise(grey: GreyImage, recipe: Recipe) -> Normalised:
     Area interpolation down, linear up. Width is a whole number, so both axes keep their own exact scale in `map`.
     Raises UnreadablePixelsError where no breast is found.
     """
-    rows, columns = grey.values.shape
-    height = recipe.normalisation.height
-    width = round(columns * height / rows)
+    height, width = normalised_size(grey, recipe)
     tiles = recipe.normalisation.tile_grid
     clahe = cv2.createCLAHE(recipe.normalisation.clip_limit, (tiles, tiles))
+    breast = normalised_breast(grey, recipe)
+    pixels = _resized(np.asarray(clahe.apply(grey.values), np.uint8), width, height)
+    return Normalised(pixels, breast, map_to_stored(grey, recipe))
+
+
+def normalised_size(grey: GreyImage, recipe: Recipe) -> tuple[int, int]:
+    """(height, width) of the normalised image."""
+    rows, columns = grey.values.shape
+    height = recipe.normalisation.height
+    return height, round(columns * height / rows)
+
+
+def normalised_breast(grey: GreyImage, recipe: Recipe) -> NDArray[np.bool_]:
+    """Which normalised pixels are breast. Raises UnreadablePixelsError where none is found."""
+    height, width = normalised_size(grey, recipe)
     breast = resized_mask(segment_breast(grey.values, recipe.breast), width, height)
     if grey.padding is not None:
         breast &= ~resized_mask(grey.padding, width, height)
-    return Normalised(
-        pixels=_resized(np.asarray(clahe.apply(grey.values), np.uint8), width, height),
-        breast=breast,
-        map=Affine(scale=(columns / width, rows / height)),
-    )
+    return breast
+
+
+def map_to_stored(grey: GreyImage, recipe: Recipe) -> Affine:
+    """From normalised to stored pixels."""
+    (rows, columns), (height, width) = grey.values.shape, normalised_size(grey, recipe)
+    return Affine(scale=(columns / width, rows / height))
 
 
 def _resized(values: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

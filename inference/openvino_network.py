@@ -53,7 +53,8 @@ def _model(network: EvidenceNetwork) -> Any:
     x = ops.max_pool(ops.relu(_stem(grey, stem)), [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
     for layer in layers:
         for block in layer.children():
-            x = _block(x, dict(block.named_children()))
+            parts = dict(block.named_children())
+            x = _block(x, parts) if "conv1" in parts else ops.relu(_convolution(x, parts["0"]))
     evidence = _add(ops.convolution(x, _constant(network.weight), [1, 1], [0, 0], [0, 0], [1, 1]), network.bias)
     return openvino.Model([ops.squeeze(evidence, ops.constant(np.array([1])))], [grey], "evidence")
 

@@ -1,14 +1,16 @@
 """The way of a study: headers judged, pixels prepared, windows scored, lesions marked, grades given."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.activation import HeatMap, at_stored_size
+from inference.activation import HeatMap, ScoredWindows, at_stored_size
 from inference.active_module import ActiveModule
 from inference.device import choose_device, use_threads
 from inference.eligibility import EligibilityPolicy, Verdict, judge_study
@@ -32,6 +34,11 @@ from inference.site_calibration import load_site_calibration
 
 OnHeatMap = Callable[[str, Module, HeatMap], None]
 """Called with each heat map as it is made: SOP Instance UID, module, heat map."""
+
+AT_ONCE = {"cpu": 1, "cuda": 4}
+"""Images whose windows share batches: on the CPU nothing is won by it, and their pixels stay in memory."""
+
+T = TypeVar("T")
 
 HeatMapSource = Callable[[str, Module], NDArray[np.float32] | None]
 
@@ -101,13 +108,15 @@ class Analyser:
         landmarks: dict[str, Landmarks] = {}
         analysed: dict[str, ImageResult] = {}
         prepared = prepare_ahead([header.path for header in eligible], self._recipes, self._memory, self._device)
-        for header, image in zip(eligible, prepared, strict=True):
-            result = self._analyse_image(header, verdicts[header.uid], image, on_heat_map)
-            analysed[header.uid] = result
-            if isinstance(image, Prepared) and image.landmarks:
-                landmarks[header.uid] = image.landmarks
-            if progress:
-                progress(f"{_name(result)}: {result.status.value} ({len(analysed)} of {len(eligible)})")
+        for some in _batched(zip(eligible, prepared, strict=True), AT_ONCE[self._device.type]):
+            scored = self._score([image for _, image in some if isinstance(image, Prepared)])
+            for header, image in some:
+                result = self._analysed(header, verdicts[header.uid], image, scored, on_heat_map)
+                analysed[header.uid] = result
+                if isinstance(image, Prepared) and image.landmarks:
+                    landmarks[header.uid] = image.landmarks
+                if progress:
+                    progress(f"{_name(result)}: {result.status.value} ({len(analysed)} of {len(eligible)})")
         images = [analysed[h.uid] if h in eligible else _not_analysed(h, verdicts) for h in headers]
         return self._study_result(headers, link_views(images, landmarks), verdicts)
 
@@ -118,8 +127,22 @@ class Analyser:
         """
         return lambda uid, module: self._stored_heat_map(files[uid], module)
 
-    def _analyse_image(
-        self, header: Header, verdict: Verdict, image: Prepared | Reason, on_heat_map: OnHeatMap | None
+    def _score(self, images: Sequence[Prepared]) -> dict[tuple[Module, int], ScoredWindows | Reason]:
+        """What each network says of each image, by module and the image's `id`."""
+        scored: dict[tuple[Module, int], ScoredWindows | Reason] = {}
+        for module, active in self._active.items():
+            found = active.score([image.inputs[module] for image in images])
+            for index, image in enumerate(images):
+                scored[module, id(image)] = found if isinstance(found, Reason) else found[index]
+        return scored
+
+    def _analysed(
+        self,
+        header: Header,
+        verdict: Verdict,
+        image: Prepared | Reason,
+        scored: Mapping[tuple[Module, int], ScoredWindows | Reason],
+        on_heat_map: OnHeatMap | None,
     ) -> ImageResult:
         blank = blank_result(
             header, status=Status.FAILED, laterality=verdict.laterality, view=verdict.view, notes=verdict.notes
@@ -133,9 +156,13 @@ class Analyser:
             if module not in self._active:
                 results.append(ModuleResult(module=module, status=ModuleStatus.NOT_ATTEMPTED, reason=_SWITCHED_OFF))
                 continue
-            result, heat = self._active[module].analyse(image.inputs[module], blank)
+            active, found = self._active[module], scored[module, id(image)]
+            if isinstance(found, Reason):
+                results.append(active.failed(found))
+                continue
+            result, heat = active.judge(image.inputs[module], found, blank)
             results.append(result)
-            if on_heat_map and heat:
+            if on_heat_map:
                 on_heat_map(blank.sop_instance_uid, module, heat)
         update: dict[str, object] = {"modules": tuple(results), "grade": image_grade(results)}
         failed = [result for result in results if result.status is ModuleStatus.FAILED]
@@ -162,11 +189,22 @@ class Analyser:
     def _stored_heat_map(self, path: Path, module: Module) -> NDArray[np.float32] | None:
         if module not in self._active:
             return None
-        prepared = prepare(path, {module: self._recipes[module]}, self._memory, self._device)
+        prepared = prepare(path, {module: self._recipes[module]}, self._memory, self._device).inputs[module]
+        active = self._active[module]
+        scored = active.score([prepared])
+        if isinstance(scored, Reason):
+            return None
         header = read_headers([path], self._memory)[0]
         image = blank_result(header, status=Status.ANALYSED)
-        heat = self._active[module].analyse(prepared.inputs[module], image)[1]
-        return at_stored_size(heat, image.rows, image.columns) if heat else None
+        heat = active.judge(prepared, scored[0], image)[1]
+        return at_stored_size(heat, image.rows, image.columns)
+
+
+def _batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """As itertools.batched, which Python 3.11 has not."""
+    left = iter(items)
+    while some := tuple(islice(left, size)):
+        yield some
 
 
 def _is_eligible(header: Header, verdicts: Mapping[str, Verdict]) -> bool:

@@ -1,10 +1,12 @@
 """An instance's pixels made ready for the networks, the next ones while this one is scored."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.device import usable_cores
+from inference.device_normalise import normalise_on_device
 from inference.device_windows import candidates_on_device
 from inference.errors import InferenceError
+from inference.geometry import Affine
 from inference.linking import Landmarks, find_landmarks
-from inference.normalise import Normalised, normalise
+from inference.normalise import normalise
 from inference.pixels import GreyImage, read_grey
 from inference.recipe import Recipe
 from inference.results import Module, Reason
@@ -25,17 +29,26 @@ CPU = torch.device("cpu")
 
 _VIEWS = 4
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class ModuleInput:
     """What one module looks at; `windows` is empty where its recipe scans densely.
 
-    `on_device` are the normalised pixels (rows, columns) uint8 on the CUDA device, uploaded once for all modules.
+    `pixels` uint8 and `breast`, both (rows, columns) of the normalised image; the pixels lie on the CUDA device where
+    there is one, the same for all modules. `map` carries normalised points to stored ones.
     """
 
-    normalised: Normalised
+    pixels: NDArray[np.uint8] | Tensor
+    breast: NDArray[np.bool_]
+    map: Affine
     windows: tuple[Window, ...]
-    on_device: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the normalised image."""
+        return self.breast.shape[0], self.breast.shape[1]
 
 
 @dataclass(frozen=True)
@@ -48,33 +61,46 @@ class Prepared:
     @property
     def breast(self) -> NDArray[np.bool_]:
         """Which normalised pixels are breast."""
-        return next(iter(self.inputs.values())).normalised.breast
+        return next(iter(self.inputs.values())).breast
 
 
 def prepare(path: Path, recipes: Mapping[Module, Recipe], memory: int, device: torch.device = CPU) -> Prepared:
-    """Decode and normalise on the CPU, choose windows where the networks are.
+    """Decode on the CPU, normalise and choose windows where the networks are.
 
     Raises UnreadablePixelsError: the pixels cannot be decoded, are larger than `memory` bytes, or show no breast.
     """
     grey = read_grey(path, memory=memory)
-    normalised = _normalised(grey, recipes)
-    uploaded: dict[int, Tensor] = {}
-    inputs = {}
-    for module, recipe in recipes.items():
-        image = normalised[module]
-        if device.type == "cuda" and id(image) not in uploaded:
-            uploaded[id(image)] = torch.from_numpy(image.pixels).to(device)
-        on_device = uploaded.get(id(image))
-        inputs[module] = ModuleInput(image, _windows(image, on_device, recipe), on_device)
-    return Prepared(inputs, find_landmarks(next(iter(normalised.values()))))
+    work = input_on_cpu if device.type == "cpu" else partial(input_on_device, device=device)
+    inputs = work(grey, recipes)
+    first = next(iter(inputs.values()))
+    return Prepared(inputs, find_landmarks(first.breast, first.map))
 
 
-def _windows(image: Normalised, on_device: Tensor | None, recipe: Recipe) -> tuple[Window, ...]:
-    if recipe.scan == "dense":
-        return ()
-    if on_device is None:
-        return candidates(image, recipe)
-    return candidates_on_device(on_device, torch.from_numpy(image.breast).to(on_device.device), recipe)
+def input_on_cpu(grey: GreyImage, recipes: Mapping[Module, Recipe]) -> dict[Module, ModuleInput]:
+    """By OpenCV and NumPy."""
+    images = _once_each(recipes, lambda recipe: normalise(grey, recipe))
+    return {
+        module: ModuleInput(
+            image.pixels, image.breast, image.map, () if recipe.scan == "dense" else candidates(image, recipe)
+        )
+        for module, recipe, image in images
+    }
+
+
+def input_on_device(
+    grey: GreyImage, recipes: Mapping[Module, Recipe], device: torch.device
+) -> dict[Module, ModuleInput]:
+    """By PyTorch on `device`: the grey image goes up once, and no pixel of it comes back."""
+    images = _once_each(recipes, lambda recipe: normalise_on_device(grey, recipe, device))
+    return {
+        module: ModuleInput(
+            image.pixels,
+            image.breast_here,
+            image.map,
+            () if recipe.scan == "dense" else candidates_on_device(image.pixels, image.breast, recipe),
+        )
+        for module, recipe, image in images
+    }
 
 
 def prepare_ahead(
@@ -116,13 +142,14 @@ def unexpected(error: Exception) -> Reason:
     )
 
 
-def _normalised(grey: GreyImage, recipes: Mapping[Module, Recipe]) -> dict[Module, Normalised]:
-    """Once for all modules that want the same."""
-    done: dict[str, Normalised] = {}
-    result = {}
-    for module, recipe in recipes.items():
-        key = recipe.normalisation.model_dump_json() + recipe.breast.model_dump_json()
-        if key not in done:
-            done[key] = normalise(grey, recipe)
-        result[module] = done[key]
-    return result
+def _once_each(recipes: Mapping[Module, Recipe], normalised: Callable[[Recipe], T]) -> list[tuple[Module, Recipe, T]]:
+    """The image of each module, made once for all that want the same."""
+    done: dict[str, T] = {}
+    for recipe in recipes.values():
+        if (key := _form(recipe)) not in done:
+            done[key] = normalised(recipe)
+    return [(module, recipe, done[_form(recipe)]) for module, recipe in recipes.items()]
+
+
+def _form(recipe: Recipe) -> str:
+    return recipe.normalisation.model_dump_json() + recipe.breast.model_dump_json()

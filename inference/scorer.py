@@ -1,6 +1,8 @@
 """One trained module on one device: windows in, scores and evidence out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -8,15 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from inference.acceleration import fastest_on_cpu
+from inference.acceleration import Network, fastest_on_cpu
 from inference.activation import ScoredWindows
-from inference.cuda_network import CudaNetwork
 from inference.errors import DeviceError
 from inference.evidence import STRIDE, EvidenceNetwork
 from inference.results import Reason
 from inference.scoring import grey_batch
 from inference.weights_file import TrainedModule
 from inference.windows import Window
+
+Pixels = NDArray[np.uint8] | Tensor
 
 BATCHES = {"cpu": (8,), "cuda": (8, 32, 64, 128)}
 """Sizes that the network is run with; on CUDA smaller batches are filled up, so that no new size is ever tuned."""
@@ -26,6 +29,7 @@ class Scorer:
     """The folded network on its device. Not for several threads at once.
 
     CUDA runs in float16 (scores agree with the CPU's float32 to 1e-2), both in channels-last order.
+    `reach` is the network's, in places.
     """
 
     def __init__(self, trained: TrainedModule, device: torch.device) -> None:
@@ -37,8 +41,9 @@ class Scorer:
         self._sizes = BATCHES[device.type]
         network = EvidenceNetwork(trained.network, trained.recipe.network).eval()
         # mypy: torch's overloads lack this form, which its documentation has
+        self.reach = network.reach
         network.to(device=device, dtype=self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network: Callable[[Tensor], Tensor] = network
+        self._network: Network = network
 
     def warm_up(self) -> None:
         """Choose and prepare the fastest way to run, so that the first patient does not wait for it.
@@ -52,15 +57,17 @@ class Scorer:
             self._network = faster(self._network)
         self.score(torch.zeros((side, side), dtype=torch.uint8, device=self.device), [Window(0, 0, side)])
 
-    def _chosen(self, plain: EvidenceNetwork) -> Callable[[Tensor], Tensor]:
+    def _chosen(self, plain: EvidenceNetwork) -> Network:
         return fastest_on_cpu(plain, self.recipe)
 
-    def _recorded(self, plain: EvidenceNetwork) -> CudaNetwork:
+    def _recorded(self, plain: EvidenceNetwork) -> Network:
         while (network := self._recorded_unless_exhausted(plain)) is None:
             self._halve()
         return network
 
-    def _recorded_unless_exhausted(self, plain: EvidenceNetwork) -> CudaNetwork | None:
+    def _recorded_unless_exhausted(self, plain: EvidenceNetwork) -> Network | None:
+        from inference.cuda_network import CudaNetwork  # noqa: PLC0415 - the compiler's memory, for CUDA alone
+
         network = CudaNetwork(plain, self.device)
         try:
             network.record(self._sizes, self.recipe.network.input_size)
@@ -68,32 +75,38 @@ class Scorer:
             return None
         return network
 
-    def place(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | Tensor:
+    def place(self, pixels: NDArray[np.uint8]) -> Pixels:
         """The image where this scorer reads it fastest: uploaded once for CUDA, as it is for the CPU."""
         return torch.from_numpy(pixels).to(self.device) if self.device.type == "cuda" else pixels
 
-    def score(self, pixels: NDArray[np.uint8] | Tensor, windows: Sequence[Window]) -> ScoredWindows:
-        """Score windows of a normalised image (rows, columns).
+    def score(self, pixels: Pixels, windows: Sequence[Window]) -> ScoredWindows:
+        """`score_images` of one image."""
+        return self.score_images([(pixels, windows)])[0]
+
+    def score_images(self, images: Sequence[tuple[Pixels, Sequence[Window]]]) -> list[ScoredWindows]:
+        """Score windows of normalised images (rows, columns), those of several images in the same batches.
 
         Where the device runs out of memory the batch is halved, for good, and the work goes on.
         Raises DeviceError: a single window does not fit.
         """
-        parts: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        waiting = [(index, window) for index, (_, windows) in enumerate(images) for window in windows]
+        places = self.recipe.network.input_size // STRIDE
+        scores = [np.zeros(0, np.float32)]
+        evidence = [np.zeros((0, places, places), np.float32)]
         start = 0
-        while start < len(windows):
-            chunk = windows[start : start + self._sizes[-1]]
-            part = self._run_unless_exhausted(pixels, chunk)
+        while start < len(waiting):
+            chunk = waiting[start : start + self._sizes[-1]]
+            part = self._run_unless_exhausted(images, chunk)
             if part is None:
                 self._halve()
                 continue
-            parts.append(part)
+            scores.append(part[0])
+            evidence.append(part[1])
             start += len(chunk)
-        places = self.recipe.network.input_size // STRIDE
-        return ScoredWindows(
-            windows=tuple(windows),
-            scores=np.concatenate([np.zeros(0, np.float32), *(scores for scores, _ in parts)]),
-            evidence=np.concatenate([np.zeros((0, places, places), np.float32), *(maps for _, maps in parts)]),
-        )
+        ends = np.cumsum([len(windows) for _, windows in images], dtype=np.int64)
+        # the part after the last end is empty
+        each = zip(images, np.split(np.concatenate(scores), ends), np.split(np.concatenate(evidence), ends))  # noqa: B905
+        return [ScoredWindows(tuple(windows), values, maps) for (_, windows), values, maps in each]
 
     def evidence(self, grey: Tensor) -> list[Tensor]:
         """(n, 1, h, w) grey in 0..1 -> (n, h/32, w/32) float32 of each view that `recipe.flips` averages.
@@ -108,13 +121,17 @@ class Scorer:
         return views
 
     def _run_unless_exhausted(
-        self, pixels: NDArray[np.uint8] | Tensor, windows: Sequence[Window]
+        self, images: Sequence[tuple[Pixels, Sequence[Window]]], chunk: Sequence[tuple[int, Window]]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """Scores (n,) and evidence (n, c, c); None where the device's memory does not suffice."""
-        count = len(windows)
+        """Scores (n,) and evidence (n, c, c) of (index of image, window); None where the memory does not suffice."""
+        count = len(chunk)
         filled = next(size for size in self._sizes if size >= count) if self.device.type == "cuda" else count
         try:
-            grey = functional.pad(grey_batch(pixels, windows, self.recipe), (0, 0, 0, 0, 0, 0, 0, filled - count))
+            parts = [
+                grey_batch(images[index][0], [window for _, window in some], self.recipe)
+                for index, some in groupby(chunk, key=itemgetter(0))
+            ]
+            grey = functional.pad(torch.cat(parts), (0, 0, 0, 0, 0, 0, 0, filled - count))
             views = [view[:count] for view in self.evidence(grey)]
         except torch.OutOfMemoryError:
             return None

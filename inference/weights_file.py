@@ -177,7 +177,7 @@ def _stored(name: str, tensor: Tensor) -> Tensor:
 
 
 def _load_into_network(tensors: dict[str, Tensor], recipe: Recipe, name: str) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):  # the random start is overwritten: it must not move the caller's numbers
+    with torch.device("meta"):  # shapes alone: every number comes from the file
         network = build_network(recipe.network)
     counters = {key: torch.tensor(0) for key in network.state_dict() if "num_batches_tracked" in key}
     expected = {key: tensor.shape for key, tensor in network.state_dict().items() if key not in counters}
@@ -193,7 +193,8 @@ def _load_into_network(tensors: dict[str, Tensor], recipe: Recipe, name: str) ->
             f"The weights file {name} holds NaN or infinite numbers.",
             "Train again with a lower learning rate, or use an earlier checkpoint.",
         )
-    network.load_state_dict(tensors | counters)
+    numbers = {key: tensor.float() for key, tensor in tensors.items()} | counters
+    network.load_state_dict(numbers, assign=True)
     return network.eval()
 
 

@@ -19,7 +19,6 @@ from playwright.sync_api import Page, sync_playwright
 from pydicom.dataset import Dataset
 from pydicom.pixels import pixel_array
 
-from inference.eligibility import EligibilityPolicy
 from inference.pipeline import Analyser
 from inference.results import Finding, ImageResult, StudyResult
 from peers.ohif import ViewerServer, viewer_files
@@ -28,6 +27,7 @@ from peers.waiting import wait_for
 from phantoms.mammogram import four_views, write_study
 from phantoms.picture import Lesion
 from phantoms.results import WRITTEN, image_result, lesion, study_result
+from phantoms.small_study import policy
 from scp.demonstration_study import demonstration_study
 from scp.objects import codes
 from scp.objects.build import build
@@ -107,17 +107,7 @@ def phantom() -> tuple[list[Dataset], StudyResult]:
 def demonstration(folder: Path) -> tuple[list[Dataset], StudyResult]:
     """The malignant public study, read by the shipped networks."""
     instances = list(demonstration_study())
-    policy = EligibilityPolicy(
-        for_processing=False,
-        synthesised_2d=False,
-        implants=False,
-        secondary_capture=False,
-        male_or_minor=False,
-        burned_in_annotation=True,
-        prior_days=None,
-        today=datetime.now(UTC).date(),
-    )
-    return instances, Analyser.load().analyse_study(write_study(folder, instances), policy)
+    return instances, Analyser.load().analyse_study(write_study(folder, instances), policy(datetime.now(UTC).date()))
 
 
 @pytest.fixture(scope="module", params=["phantom", "demonstration"])

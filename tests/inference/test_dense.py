@@ -112,7 +112,6 @@ def test_out_of_memory_makes_lower_strips_and_then_says_so(scorer: Scorer, monke
         return network(grey)
 
     monkeypatch.setitem(dense.STRIP, "cpu", 16)
-    monkeypatch.setattr(dense, "MARGIN", 4)
     monkeypatch.setattr(scorer, "_network", narrow)
     np.testing.assert_allclose(scan_densely(scorer, image, breast).scores, brightness_score(170 / 255), atol=2e-3)
     assert max(heights) <= 16

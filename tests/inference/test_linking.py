@@ -5,7 +5,6 @@ import pytest
 
 from inference.geometry import Affine
 from inference.linking import Landmarks, find_landmarks, link_views
-from inference.normalise import Normalised
 from inference.results import Finding, ImageResult, Module, ModuleResult, ModuleStatus, Status
 
 NIPPLE = Landmarks(nipple=(700.0, 500.0), depth=700.0)
@@ -113,8 +112,7 @@ def test_the_nipple_is_the_farthest_point_from_the_chest_wall(mirrored: bool) ->
     breast = (x / 600) ** 2 + ((y - 400) / 380) ** 2 < 1
     if mirrored:
         breast = breast[:, ::-1]
-    normalised = Normalised(np.zeros((1000, 800), np.uint8), breast, Affine((0.5, 0.25)))
-    landmarks = find_landmarks(normalised)
+    landmarks = find_landmarks(breast, Affine((0.5, 0.25)))
     assert landmarks is not None
     assert landmarks.nipple == pytest.approx((100 if mirrored else 300, 100), abs=1)
     assert landmarks.depth == pytest.approx(300, abs=1)
@@ -123,4 +121,4 @@ def test_the_nipple_is_the_farthest_point_from_the_chest_wall(mirrored: bool) ->
 def test_a_breast_without_a_clear_side_has_no_landmarks() -> None:
     breast = np.zeros((1000, 800), np.bool_)
     breast[200:800, 200:600] = True
-    assert find_landmarks(Normalised(np.zeros((1000, 800), np.uint8), breast, Affine((1.0, 1.0)))) is None
+    assert find_landmarks(breast, Affine((1.0, 1.0))) is None

@@ -1,5 +1,6 @@
 """The network, its start weights, and that the folded form says the same."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torchvision.models import resnet50
 from inference.errors import WeightsError
 from inference.evidence import EvidenceNetwork
 from inference.network import build_network, load_start_weights
+from inference.openvino_network import OpenVinoNetwork
 from inference.recipe import Network
 from inference.scoring import to_network_input
 
@@ -37,6 +39,29 @@ def test_folded_network_gives_the_same_scores(random_network: torch.nn.Module, s
         evidence = folded(grey)
     assert evidence.shape == (2, size // 32, size // 32)
     torch.testing.assert_close(evidence.mean(dim=(1, 2)).sigmoid(), softmax, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("silent", "blocks", "reach"),
+    [((), 16, 8), (("layer4.1", "layer4.2"), 14, 6), (("layer2.0", "layer3.5"), 15, 7)],
+)
+def test_branches_that_are_switched_off_are_left_out(
+    random_network: torch.nn.Module, silent: tuple[str, ...], blocks: int, reach: int
+) -> None:
+    network = copy.deepcopy(random_network)
+    for name in silent:
+        for parameter in network.get_submodule(f"{name}.bn3").parameters():
+            torch.nn.init.zeros_(parameter)
+        torch.nn.init.zeros_(network.get_submodule(f"{name}.bn3").get_buffer("running_mean"))
+    grey = torch.rand(1, 1, 160, 96, generator=torch.Generator().manual_seed(2))
+    settings = Network()
+    folded = EvidenceNetwork(network, settings)
+    with torch.inference_mode():
+        softmax = network(to_network_input(grey, settings)).softmax(dim=1)[:, 1]
+        torch.testing.assert_close(folded(grey).mean(dim=(1, 2)).sigmoid(), softmax, rtol=0, atol=1e-5)
+        torch.testing.assert_close(OpenVinoNetwork(folded, 1, 1, "f32")(grey), folded(grey), rtol=1e-5, atol=1e-4)
+    layers = [layer for layer in folded.body.children() if isinstance(layer, torch.nn.Sequential)]
+    assert (sum(len(layer) for layer in layers), folded.reach) == (blocks, reach)
 
 
 def test_folding_leaves_the_trained_network_as_it_was(random_network: torch.nn.Module) -> None:

