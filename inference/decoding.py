@@ -16,6 +16,7 @@ from pydicom.encaps import generate_frames
 
 from inference.codestream import read_codestream
 from inference.errors import UnreadablePixelsError
+from inference.gpu_decoding import jpeg_2000
 from inference.results import Reason
 
 Words = NDArray[np.uint8] | NDArray[np.uint16]
@@ -47,9 +48,9 @@ _DECODERS: dict[str, Callable[[bytes], Any]] = {
     "jpeg": imagecodecs.jpeg8_decode,
     "jpeg-lossless": imagecodecs.jpeg8_decode,
     "jpeg-ls": imagecodecs.jpegls_decode,
-    "jpeg-2000": imagecodecs.jpeg2k_decode,
+    "jpeg-2000": jpeg_2000,
     # OpenJPEG too: imagecodecs' OpenJPH prints what is wrong with a damaged frame and returns half an image
-    "htj2k": imagecodecs.jpeg2k_decode,
+    "htj2k": jpeg_2000,
 }
 TRANSFER_SYNTAXES = frozenset({*_BYTE_ORDER, *_KINDS, uid.RLELossless})
 
