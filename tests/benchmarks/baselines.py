@@ -16,10 +16,12 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from torch import nn
 from torch.nn import functional
 
+from inference.dense import at_patch_scale
+from inference.evidence import STRIDE
 from inference.nodules import brightest_windows
 from inference.recipe import MicrocalcificationWindows, NoduleWindows, Recipe
 from inference.results import Module
-from inference.scoring import window_batch
+from inference.scoring import to_network_input, window_batch
 from inference.windows import Window
 
 Pixels = NDArray[np.uint8]
@@ -66,7 +68,7 @@ def nodule_windows(pixels: Pixels, breast: NDArray[np.bool_], recipe: Recipe) ->
 def bright_windows(pixels: Pixels, rule: MicrocalcificationWindows) -> NDArray[np.bool_]:
     """A max-pool with the window and the stride."""
     image = torch.from_numpy(pixels).float()[None, None]
-    maxima = functional.max_pool2d(image, rule.window, rule.stride)[0, 0].numpy()
+    maxima = functional.maacrosspool2d(image, rule.window, rule.stride)[0, 0].numpy()
     return np.asarray(maxima >= rule.brightness * float(pixels.max()))
 
 
@@ -90,17 +92,58 @@ def score(
     return np.asarray(logits.softmax(dim=1)[:, 1].cpu().numpy())
 
 
+def scan(
+    network: nn.Module, pixels: Pixels, breast: NDArray[np.bool_], recipe: Recipe, device: str
+) -> NDArray[np.float32]:
+    """The whole image at patch scale through the trained network at once, eager, float32; each place's logits are
+    averaged over every window that holds enough breast."""
+    image, size = at_patch_scale(pixels, recipe), recipe.network.input_size
+    parts = dict(network.named_children())
+    with torch.inference_mode():
+        x = to_network_input(image[None, None].to(device), recipe.network)
+        for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
+            x = parts[name](x)
+        fc = parts["fc"]
+        assert isinstance(fc, nn.Linear)
+        logits = functional.conv2d(x, fc.weight[:, :, None, None], fc.bias)
+        scores = functional.avg_pool2d(logits, size // STRIDE, stride=1).softmax(dim=1)[0, 1].cpu().numpy()
+    step = STRIDE * recipe.windows.window / size
+    down, across = (np.rint(np.arange(count) * step).astype(int) for count in scores.shape)
+    return np.asarray(scores[_shares(breast, down, across, recipe.windows.window) >= recipe.breast.least_breast])
+
+
+def scan_windows(pixels: Pixels, breast: NDArray[np.bool_], recipe: Recipe) -> tuple[Window, ...]:
+    """Every window of a dense scan that holds enough breast."""
+    window = recipe.windows.window
+    step = STRIDE * window / recipe.network.input_size
+    down, across = (np.rint(np.arange(0, max(size - window, 0) + 1, step)).astype(int) for size in pixels.shape)
+    chosen = np.argwhere(_shares(breast, down, across, window) >= recipe.breast.least_breast)
+    return tuple(Window(int(across[column]), int(down[row]), window) for row, column in chosen)
+
+
 def study(
-    files: Sequence[Path], networks: Mapping[Module, nn.Module], recipes: Mapping[Module, Recipe], device: str
+    files: Sequence[Path],
+    networks: Mapping[Module, nn.Module],
+    recipes: Mapping[Module, Recipe],
+    device: str,
+    *,
+    in_one_pass: bool = False,
 ) -> list[NDArray[np.float32]]:
-    """The scores of every window of every image, one image and module after the other."""
+    """The scores of every window that the recipes ask for, one image and module after the other.
+
+    A dense recipe's windows are cut out and scored as one batch, or by one pass over the whole image.
+    """
     scores = []
     for path in files:
         first = next(iter(recipes.values()))
         pixels, breast = normalise(grey(dcmread(path)), first)
-        for module, choose in CANDIDATES.items():
-            windows = choose(pixels, breast, recipes[module])
-            scores.append(score(networks[module], pixels, windows, recipes[module], device))
+        for module, recipe in recipes.items():
+            if recipe.scan == "dense" and in_one_pass:
+                scores.append(scan(networks[module], pixels, breast, recipe, device))
+                continue
+            choose = scan_windows if recipe.scan == "dense" else CANDIDATES[module]
+            windows = choose(pixels, breast, recipe)
+            scores.append(score(networks[module], pixels, windows, recipe, device))
     return scores
 
 
@@ -118,10 +161,20 @@ def _weights(size: int, rule: NoduleWindows) -> NDArray[np.float32]:
 
 
 def _enough(breast: NDArray[np.bool_], recipe: Recipe) -> NDArray[np.bool_]:
-    """Windows that hold enough breast, from an integral image."""
+    """Windows of the sweep that hold enough breast."""
     window, stride = recipe.windows.window, recipe.windows.stride
-    total = cv2.integral(breast.view(np.uint8))
     y, x = (np.arange(0, max(size - window, 0) + 1, stride) for size in breast.shape)
-    bottom, right = (np.minimum(start + window, size) for start, size in zip((y, x), breast.shape, strict=True))
-    inside = total[np.ix_(bottom, right)] - total[np.ix_(y, right)] - total[np.ix_(bottom, x)] + total[np.ix_(y, x)]
-    return np.asarray(inside >= recipe.breast.least_breast * window**2)
+    return np.asarray(_shares(breast, y, x, window) >= recipe.breast.least_breast)
+
+
+def _shares(
+    breast: NDArray[np.bool_], y: NDArray[np.int64], x: NDArray[np.int64], window: int
+) -> NDArray[np.float64]:
+    """The part of each window that is breast, from an integral image, (len(y), len(x))."""
+    total = cv2.integral(breast.view(np.uint8))
+    (top, bottom), (left, right) = (
+        (np.minimum(start, size), np.minimum(start + window, size))
+        for start, size in zip((y, x), breast.shape, strict=True)
+    )
+    inside = total[np.ix_(bottom, right)] - total[np.ix_(top, right)] - total[np.ix_(bottom, left)]
+    return np.asarray((inside + total[np.ix_(top, left)]) / window**2)

@@ -42,9 +42,8 @@ def rows(options: Options) -> Iterator[Row]:
     use_threads(1)
     yield from _preparation(files[0], options)
     use_threads(0)
-    trained = {module: load_weights(weights / f"{module.value}.safetensors") for module in Module}
-    yield from _scoring(trained[Module.NODULE], files[0], options)
-    yield from _study(trained, weights, files, options)
+    yield from _scoring(load_weights(weights / "nodule.safetensors"), files[0], options)
+    yield from _study(weights, files, options)
 
 
 def study_files(options: Options) -> list[Path]:
@@ -168,19 +167,24 @@ def _findings_row(trained: TrainedModule, normalised: Normalised, options: Optio
     )
 
 
-def _study(trained: dict[Module, TrainedModule], weights: Path, files: list[Path], options: Options) -> Iterator[Row]:
-    """The shipped networks as they are used, and the paper's windows on both sides."""
-    reach = Reach(value=0.25, ratio=8)
-    shipped = weights if options.small else default_weights()
-    scan = load_weights(shipped / "nodule.safetensors").recipe.scan
-    words = f"four views, file to findings; shipped networks ({scan}); baseline: the paper's windows to scores"
-    same = "four views, file to findings; the paper's windows on both sides, the baseline to scores"
-    for name, folder, note in (("study", shipped, words), ("study.windows", weights, same)):
-        yield _study_row(_named(name, "cpu"), trained, folder, files, "cpu", max(1, options.repeats // 2), note)
+def _study(paper: Path, files: list[Path], options: Options) -> Iterator[Row]:
+    """The shipped networks as they are used, and the paper's recipe: the same recipe and weights on both sides."""
+    plain = "four views, file to findings; baseline to scores, OpenCV and eager float32"
+    shipped = paper if options.small else default_weights()
+    cpu, gpu = Reach(ratio=6), Reach(value=0.25, ratio=8)
+    kinds: list[tuple[str, Path, str, bool]] = [
+        ("study", shipped, f"{plain}, every window of the shipped recipe's scan cut out, one image's a batch", False),
+        ("study.pass", shipped, f"{plain}, the same scan in one pass over each whole image", True),
+        ("study.windows", paper, f"{plain}, the paper's candidates at 224, one image's a batch", False),
+    ]
+    for name, folder, note, in_one_pass in kinds:
+        repeats = max(1, options.repeats // 2)
+        reach = None if in_one_pass else cpu
+        yield _study_row(_named(name, "cpu"), folder, files, "cpu", repeats, note, reach, in_one_pass)
         if torch.cuda.is_available():
-            yield _study_row(_named(name, "gpu"), trained, folder, files, "cuda", options.repeats, note, reach)
+            yield _study_row(_named(name, "gpu"), folder, files, "cuda", options.repeats, note, gpu, in_one_pass)
         else:
-            yield Row(_named(name, "gpu"), None, "s", reach=reach, note=NO_CUDA)
+            yield Row(_named(name, "gpu"), None, "s", reach=gpu, note=NO_CUDA)
 
 
 def _named(name: str, processor: str) -> str:
@@ -190,27 +194,25 @@ def _named(name: str, processor: str) -> str:
 
 def _study_row(
     name: str,
-    trained: dict[Module, TrainedModule],
     weights: Path,
     files: list[Path],
     device: str,
     repeats: int,
     note: str,
-    reach: Reach = Reach(ratio=6),  # noqa: B008 - a constant
+    reach: Reach | None,
+    in_one_pass: bool,
 ) -> Row:
+    trained = {module: load_weights(weights / f"{module.value}.safetensors") for module in Module}
     analyser = Analyser.load(weights, device=device)
     policy = eligibility_policy(Eligibility(burned_in_annotation=False), None)
-    networks: dict[Module, nn.Module] = {module: part.network.to(device) for module, part in trained.items()}
+    networks: dict[Module, nn.Module] = {module: part.network.eval().to(device) for module, part in trained.items()}
     recipes: dict[Module, Recipe] = {module: part.recipe for module, part in trained.items()}
-    row = timed(
+    return timed(
         name,
         lambda: analyser.analyse_study(files, policy),
-        lambda: baselines.study(files, networks, recipes, device),
+        lambda: baselines.study(files, networks, recipes, device, in_one_pass=in_one_pass),
         repeats=repeats,
         reach=reach,
         note=note,
         warm=device != "cpu",
     )
-    for network in networks.values():
-        network.to("cpu")
-    return row
