@@ -30,9 +30,8 @@ install: .venv/.installed ## make .venv with everything pinned (TORCH=cpu: PyTor
 	@echo "Installing into .venv: a download of about $(if $(PIP_INDEX),0.6,3.2) GB ($(if $(PIP_INDEX),1.8,7) GB on disk)."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(PINNED) uv
-	@# compiled now: the account that the node runs under may not write here
 	@# uv does not read pip's configuration: where only that names a package index, pip does the work
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(UV_INDEX) $(PINNED) -e '.$(EXTRAS)' || \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(UV_INDEX) $(PINNED) -e '.$(EXTRAS)' || \
 	  $(BIN)/python -m pip install --quiet $(PIP_INDEX) $(PINNED) -e '.$(EXTRAS)'
 	@touch $@
 
