@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Literal
@@ -88,8 +89,9 @@ class Child:
 
     def start(self) -> None:
         """Start it now."""
+        ends = partial(_end_with_parent, os.getpid())
         # preexec_fn is safe here: the supervisor has no other thread
-        self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=_end_with_parent)  # noqa: PLW1509
+        self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=ends)  # noqa: PLW1509
         self.started = time.monotonic()
         log.info("started", process=self.name, pid=self.process.pid)
 
@@ -121,9 +123,16 @@ class Child:
             self.process.wait()
 
 
-def _end_with_parent() -> None:
-    """In the child: SIGTERM when the supervisor dies (prctl, Linux), so that the next one finds the slots free."""
+def _end_with_parent(parent: int) -> None:
+    """In the child: SIGTERM when the supervisor dies (prctl, Linux), so that the next one finds the slots free.
+
+    Also when it dies at this moment: the supervisor's handler, inherited until exec, would swallow the signal, and a
+    parent that is gone before the call sends none.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(AGAIN)
 
 
 class Supervisor:

@@ -14,10 +14,14 @@ from pynetdicom.presentation import PresentationContext
 
 from config.settings import Settings
 from scp import memory
+from scp.durable import hold
 from scp.server import StorageServer
 from scp.spool import Spool
 
 log = structlog.get_logger()
+
+LOOK = 0.1
+"""Seconds between two looks whether an earlier receiver has ended."""
 
 
 def spool_folder(settings: Settings) -> Path:
@@ -50,12 +54,34 @@ def run_receiver(
     spool = Spool(
         spool_folder(settings), f"receiver-{settings.node.name}", listener.free_space, listener.maximum_dataset
     )
-    swept = spool.sweep()
-    if swept:
-        log.warning("half-received files of an earlier run removed", files=swept)
+    _sweep(settings, spool, stopping)
+    if stopping.is_set():
+        return
     server = StorageServer(listener, spool, contexts, handlers)
     # what is loaded now stays: the collections that free ended associations need not look at it
     gc.freeze()
     stopping.wait()
     server.stop(settings.node.drain_seconds)
     log.info("stopped")
+
+
+def _sweep(settings: Settings, spool: Spool, stopping: threading.Event) -> None:
+    """Remove what an earlier receiver has left half-written, once it is gone: one that drains still writes there."""
+    lock = settings.node.folder / "locks" / f"receiver-{settings.node.name}.lock"
+    waited = False
+    while not stopping.is_set():
+        try:
+            hold(lock)
+        except BlockingIOError:
+            if not waited:
+                log.info("waiting for an earlier receiver to end")
+            waited = True
+            stopping.wait(LOOK)
+            continue
+        except OSError as error:  # full or read-only: nothing can be swept, and senders are told so
+            log.warning("half-received files are not looked for", error=error.strerror)
+            return
+        swept = spool.sweep()
+        if swept:
+            log.warning("half-received files of an earlier run removed", files=swept)
+        return

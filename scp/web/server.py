@@ -4,6 +4,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from config.settings import Settings
+from scp.durable import hold
 from scp.journal import Journal
 from scp.receiver import spool_folder
 from scp.result_folders import ResultFolders
@@ -18,6 +19,8 @@ def run_web(settings: Settings) -> int:
     journal = Journal.open(settings)
     listener = settings.listener
     spool = Spool(spool_folder(settings), f"web-{settings.node.name}", listener.free_space, listener.maximum_dataset)
+    # an earlier page that still ends an upload writes there
+    hold(settings.node.folder / "locks" / f"web-{settings.node.name}.lock", wait=True)
     spool.sweep()
     results = ResultFolders(settings.node.folder / "results")
     server = web_server(settings, create_app(settings, journal, spool, results))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 
 from faults.counted import Box, Line
 from faults.sender import Sender, SentStudy, digest_of
@@ -162,9 +163,16 @@ def _middle(study: SentStudy) -> Box:
 
 def _spoiled(folder: Path, study: SentStudy) -> int:
     return sum(
-        not any(digest_of(dcmread(path)) == digest for path in folder.glob(f"{instance}.*.dcm"))
+        not any(_holds(path, digest) for path in folder.glob(f"{instance}.*.dcm"))
         for instance, digest in study.pixels.items()
     )
+
+
+def _holds(path: Path, digest: str) -> bool:
+    try:
+        return digest_of(dcmread(path)) == digest
+    except (InvalidDicomError, AttributeError, OSError):  # no DICOM file any more, or without pixels
+        return False
 
 
 def _completed(lines: Sequence[Line]) -> dict[str, float]:

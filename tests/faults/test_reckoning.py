@@ -96,4 +96,5 @@ def test_an_instance_that_changes_in_the_spool_is_spoiled(tmp_path):
     made[0].PixelData = bytes([made[0].PixelData[0] ^ 1]) + made[0].PixelData[1:]
     made[0].save_as(tmp_path / "1.1" / f"{IMAGES[0]}.20260101T000000000000Z.dcm", enforce_file_format=True)
     next((tmp_path / "1.1").glob(f"{IMAGES[1]}.*")).unlink()
-    assert spoiled() == 2
+    next((tmp_path / "1.1").glob(f"{IMAGES[2]}.*")).write_bytes(bytes(1000))
+    assert spoiled() == 3

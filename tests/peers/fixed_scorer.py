@@ -117,7 +117,7 @@ def _header(path: Path) -> Dataset | None:
 
 def _failed(path: Path) -> ImageResult:
     return ImageResult(
-        sop_instance_uid=path.name.rsplit(".", 3)[0],
+        sop_instance_uid=path.name.rsplit(".", 2)[0],
         sop_class_uid=UID("1.2.840.10008.5.1.4.1.1.1.2"),
         series_instance_uid="1.2",
         file=str(path),

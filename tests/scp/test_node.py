@@ -1,7 +1,11 @@
 """The supervisor's children, alerts, attempts, and what the engine will not read."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,7 +21,7 @@ from phantoms.mammogram import four_views
 from scp import alerts
 from scp.attempts import Attempts
 from scp.engine import _refuse_pickle
-from scp.node import AGAIN, FIRST_WAIT, Child
+from scp.node import AGAIN, FIRST_WAIT, Child, _end_with_parent
 from scp.tls import server_context
 
 
@@ -42,6 +46,14 @@ def test_a_child_that_dies_is_started_again_later_each_time() -> None:
 
 def test_a_child_whose_port_is_still_taken_is_started_again_at_once() -> None:
     assert _ended(AGAIN).wait == FIRST_WAIT
+
+
+def test_a_child_whose_parent_is_gone_before_it_could_hear_of_it_ends() -> None:
+    orphan = subprocess.Popen(["sleep", "60"], preexec_fn=partial(_end_with_parent, os.getpid() + 1))  # noqa: PLW1509 - as the node
+    assert orphan.wait(20) == AGAIN
+    child = subprocess.Popen(["sleep", "60"], preexec_fn=partial(_end_with_parent, os.getpid()))  # noqa: PLW1509 - as the node
+    child.terminate()
+    assert child.wait(20) == -signal.SIGTERM
 
 
 def test_a_crash_is_counted_and_an_error_or_a_stop_is_not(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from peers.modality import associate
 from peers.raw_peer import RELEASE_RQ, RawPeer, associate_rq, encoded, p_data, store_command
 from peers.waiting import wait_for
 from phantoms.mammogram import mammogram, write_study
+from scp.durable import hold
 
 PROGRAM = """
 import sys
@@ -152,3 +154,19 @@ def test_counts_without_identity(node, start, free_port, tmp_path):
     log = (node.parent / "log").read_text()
     assert "Synthetic" not in log
     assert "SYN0001" not in log
+
+
+def test_what_an_earlier_receiver_still_writes_is_not_swept(node, start, tmp_path):
+    """A receiver that drains puts its last file into place while the next one starts."""
+    arriving = tmp_path / "spool" / "incoming" / "receiver-node-1" / "still.part"
+    arriving.parent.mkdir(parents=True)
+    arriving.write_bytes(b"DICM")
+    earlier = hold(tmp_path / "locks" / "receiver-node-1.lock")
+    with ThreadPoolExecutor(1) as pool:
+        later = pool.submit(start)
+        wait_for(lambda: "waiting for an earlier receiver" in (tmp_path / "log").read_text())
+        assert arriving.read_bytes() == b"DICM"
+        arriving.rename(tmp_path / "kept.dcm")
+        os.close(earlier)
+        later.result()
+    assert (tmp_path / "kept.dcm").read_bytes() == b"DICM"
