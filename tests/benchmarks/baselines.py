@@ -68,7 +68,7 @@ def nodule_windows(pixels: Pixels, breast: NDArray[np.bool_], recipe: Recipe) ->
 def bright_windows(pixels: Pixels, rule: MicrocalcificationWindows) -> NDArray[np.bool_]:
     """A max-pool with the window and the stride."""
     image = torch.from_numpy(pixels).float()[None, None]
-    maxima = functional.maacrosspool2d(image, rule.window, rule.stride)[0, 0].numpy()
+    maxima = functional.max_pool2d(image, rule.window, rule.stride)[0, 0].numpy()
     return np.asarray(maxima >= rule.brightness * float(pixels.max()))
 
 
