@@ -256,8 +256,12 @@ class PeerDIMSE(DIMSEServiceProvider):
         if self._incoming is not None:
             self._incoming.discard()
             self._incoming = None
-        while not self.msg_queue.empty():
-            _, message = self.msg_queue.get()
+        while True:
+            try:
+                # the association's thread may take the last one between a look and a wait, which would be for ever
+                _, message = self.msg_queue.get_nowait()
+            except queue.Empty:
+                return
             discard_data_set(message)
 
     def _check_pace(self, size: int) -> None:

@@ -268,6 +268,15 @@ def test_what_upstream_stumbles_over_costs_one_association(listen, monkeypatch, 
         pass
 
 
+def test_the_end_waits_for_no_message_that_the_other_thread_has_taken(listen, monkeypatch):
+    listening = listen()
+    with _establish(listening.port):
+        [association] = listening.server._server.active_associations
+        # what a look says, when the other thread takes the message right after it
+        monkeypatch.setattr(association.messages.msg_queue, "empty", lambda: False)
+    wait_for(lambda: listening.associations == 0)
+
+
 def test_a_command_does_not_grow_for_ever(listen):
     listening = listen()
     with _establish(listening.port) as peer:
