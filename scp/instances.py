@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -100,12 +101,15 @@ def check_command(header: Dataset, sop_class_uid: str, sop_instance_uid: str) ->
 
 def _visit_sequences(ds: Dataset) -> None:
     """Sequences are read when they are asked for: ask now, so that a damaged one is refused at the door."""
-    for tag in list(ds.keys()):
-        element = ds.get_item(tag)
-        vr = element.VR if element is not None else None
-        if vr == "SQ" or (vr in (None, "UN") and dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"):
-            for item in ds[tag].value:
+    for element in list(ds.values()):  # as they are, unread
+        if element.VR == "SQ" or (element.VR in (None, "UN") and _is_sequence(element.tag)):
+            for item in ds[element.tag].value:
                 _visit_sequences(item)
+
+
+@lru_cache(maxsize=4096)
+def _is_sequence(tag: BaseTag) -> bool:
+    return dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"
 
 
 def _elements(
