@@ -8,7 +8,6 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import structlog
-import torch
 from numpy.typing import NDArray
 
 log = structlog.get_logger()
@@ -48,7 +47,11 @@ def _decoded(decoder: Any, frame: bytes) -> NDArray[Any] | None:
 @cache
 def _decoder() -> Any:
     """One for the process, None where there is no package or no device."""
-    if not torch.cuda.is_available() or find_spec("nvidia") is None or find_spec("nvidia.nvimgcodec") is None:
+    if find_spec("nvidia") is None or find_spec("nvidia.nvimgcodec") is None:
+        return None
+    import torch  # noqa: PLC0415 - 200 MB that a process which only decodes need not have
+
+    if not torch.cuda.is_available():
         return None
     from nvidia import nvimgcodec  # noqa: PLC0415 - an extra
 
