@@ -9,7 +9,6 @@ from pydicom import dcmread
 
 from peers import bad_pacs
 from peers.orthanc import storescu
-from peers.ports import free_port
 from peers.running_node import RunningNode
 from peers.waiting import wait_for
 from phantoms.mammogram import write_study
@@ -32,7 +31,7 @@ def test_no_bad_destination_delays_a_good_one(node: Make, tmp_path: Path) -> Non
             "silent": peers.enter_context(bad_pacs.silent()),
             "no-answer": peers.enter_context(bad_pacs.answers_nothing()),
             "no-reader": peers.enter_context(bad_pacs.stops_reading()),
-            "refusing": free_port(),
+            "refusing": peers.enter_context(bad_pacs.refuses()),
             "aborting": peers.enter_context(bad_pacs.aborts()),
             "closing": peers.enter_context(bad_pacs.closes()),
             "full": peers.enter_context(bad_pacs.pacs(EVT_C_STORE=lambda _event: full[0])),
@@ -63,7 +62,7 @@ def test_no_bad_destination_delays_a_good_one(node: Make, tmp_path: Path) -> Non
                 and all(row["waiting"] == STUDIES and row["last_error"] and row["next_attempt"] for row in away)
             )
 
-        wait_for(settled, 200, "a good destination waits for bad ones")
+        wait_for(settled, 200, "a good destination waits for bad ones", places)
         said = places()
         assert [said[name]["waiting"] for name in SILENT] == [STUDIES] * len(SILENT)
         assert "does not answer" in said["refusing"]["last_error"]

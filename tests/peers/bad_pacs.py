@@ -28,6 +28,14 @@ def black_hole() -> Iterator[int]:
 
 
 @contextmanager
+def refuses() -> Iterator[int]:
+    """A port that is held, so that nobody else opens it, and refuses every connection."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
+
+
+@contextmanager
 def silent() -> Iterator[int]:
     """Takes every connection, and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
