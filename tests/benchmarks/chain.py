@@ -178,7 +178,7 @@ def _study(paper: Path, files: list[Path], options: Options) -> Iterator[Row]:
         ("study.windows", paper, f"{plain}, the paper's candidates at 224, one image's a batch", False),
     ]
     for name, folder, note, in_one_pass in kinds:
-        repeats = max(1, options.repeats // 2)
+        repeats = 1 if name == "study" else max(1, options.repeats // 2)  # minutes a time: once shows it
         reach = None if in_one_pass else cpu
         yield _study_row(_named(name, "cpu"), folder, files, "cpu", repeats, note, reach, in_one_pass)
         if torch.cuda.is_available():
