@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydicom import dcmread
 
 from peers import bad_pacs
@@ -23,6 +24,7 @@ STUDIES = 5
 """More than a destination has attempts at once."""
 
 
+@pytest.mark.faults
 def test_no_bad_destination_delays_a_good_one(node: Make, tmp_path: Path) -> None:
     full = [0xA700]
     with contextlib.ExitStack() as peers:
