@@ -89,7 +89,8 @@ class Delivery:
             revision.write_receipt(name, receipt)
             return self._attempt(uid, revision, destination, receipt)
         finally:
-            circuit.end()
+            if not asked:  # who asked no circuit must not end the attempt of another
+                circuit.end()
 
     def _woken(self, uid: str, revision: RevisionFolder, name: str) -> bool:
         """True before the time set for it: whoever wakes it knows that the destination is back, or wants it now."""
@@ -154,9 +155,8 @@ class Delivery:
         read = self._commitment.read_reports(receipt, parcels)
         if read.committed:
             return read.model_copy(update={"state": "delivered", "reason": None}), None
-        here = (
-            self._commitment.report(transaction) is not None
-        )  # it says what is missing: the next attempt sees to it
+        # a report that is here already says what is missing: the next attempt sees to it
+        here = self._commitment.report(transaction) is not None
         return receipt, self._settings.delivery.first_retry if here else destination.commitment_timeout
 
     def _again(self, receipt: Receipt, outcome: Outcome) -> tuple[Receipt, float | None]:

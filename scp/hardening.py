@@ -1,6 +1,6 @@
 """What stands in for parts of pynetdicom 3.0.4, so that no peer can hold, fill or kill the listener.
 
-Each class names the upstream method it replaces; tests/scp/test_hardening.py holds the hash of each and fails when
+Each class names the upstream method it replaces; tests/scp/test_upstream.py holds the hash of each and fails when
 upstream changes. The holes:
 
 1. The TLS handshake ran in the accept thread, without a timeout (AssociationServer.get_request).

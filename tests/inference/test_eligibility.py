@@ -8,20 +8,12 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from inference.eligibility import EXCLUSIONS, NOTES, EligibilityPolicy, complete, judge_study
+from inference.eligibility import EXCLUSIONS, NOTES, complete, judge_study
+from phantoms import small_study
 from phantoms.mammogram import VIEWS, code, four_views, mammogram, secondary_capture, tomosynthesis
 
 TODAY = date(2026, 3, 2)
-DEFAULT = EligibilityPolicy(
-    for_processing=False,
-    synthesised_2d=False,
-    implants=False,
-    secondary_capture=False,
-    male_or_minor=False,
-    burned_in_annotation=True,
-    prior_days=30,
-    today=TODAY,
-)
+DEFAULT = replace(small_study.policy(TODAY), prior_days=30)
 GENERATED = ["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "GENERATED_2D"]
 
 

@@ -19,6 +19,8 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext, build_context
 
+from phantoms.mammogram import mammogram
+
 MAMMOGRAM = DigitalMammographyXRayImageStorageForPresentation
 RELEASE_RQ = b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00"
 ABORT = b"\x07\x00\x00\x00\x00\x04\x00\x00\x00\x00"
@@ -149,3 +151,19 @@ class RawPeer:
                 return b""
             received += piece
         return received
+
+
+def established(port: int) -> RawPeer:
+    """An association that is accepted. Raises AssertionError: it is not."""
+    peer = RawPeer(port)
+    assert peer.associate() == A_ASSOCIATE_AC
+    return peer
+
+
+def mid_store(port: int, *, image: Dataset | None = None) -> RawPeer:
+    """An association in the middle of a C-STORE, with half of the data set sent."""
+    image = image or mammogram(rows=64, columns=48)
+    peer = established(port)
+    data_set = encoded(image)
+    peer.send(store_command(image.SOPInstanceUID), p_data(data_set[: len(data_set) // 2], last=False))
+    return peer
