@@ -16,9 +16,10 @@ CALLS = (
     "open,openat,creat,write,pwrite64,writev,lseek,ftruncate,truncate,fallocate,rename,renameat,renameat2,link,linkat,"
     "unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,sendto,sendmsg"
 )
-LINE = re.compile(r"(\d+) (\w+)\((.*)\)\s+= (-?\d+|0x[0-9a-f]+)(<.*>)?$", re.DOTALL)
-UNFINISHED = re.compile(r"(\d+) (\w+)\((.*) <unfinished \.\.\.>$", re.DOTALL)
-RESUMED = re.compile(r"(\d+) <\.\.\. (\w+) resumed>(.*)$", re.DOTALL)
+# strace pads a short process number
+LINE = re.compile(r"(\d+) +(\w+)\((.*)\)\s+= (-?\d+|0x[0-9a-f]+)(<.*>)?$", re.DOTALL)
+UNFINISHED = re.compile(r"(\d+) +(\w+)\((.*) <unfinished \.\.\.>$", re.DOTALL)
+RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)$", re.DOTALL)
 STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
 DESCRIPTOR = re.compile(r"(?:AT_FDCWD|\d+)<([^>]*)>(?!\(deleted\))")
 
@@ -35,7 +36,7 @@ def traced(log: Path) -> list[str]:
 
 def wait_for_trace(log: Path, pid: int) -> None:
     """Wait until the end of a traced process is written."""
-    over = re.compile(rf"^{pid} \+\+\+ ", re.MULTILINE)
+    over = re.compile(rf"^{pid} +\+\+\+ ", re.MULTILINE)
     wait_for(lambda: over.search(log.read_text()[-100_000:]) is not None, what="the trace does not end")
 
 

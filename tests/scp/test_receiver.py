@@ -164,7 +164,8 @@ def test_what_an_earlier_receiver_still_writes_is_not_swept(node, start, tmp_pat
     earlier = hold(tmp_path / "locks" / "receiver-node-1.lock")
     with ThreadPoolExecutor(1) as pool:
         later = pool.submit(start)
-        wait_for(lambda: "waiting for an earlier receiver" in (tmp_path / "log").read_text())
+        log = tmp_path / "log"
+        wait_for(lambda: log.exists() and "waiting for an earlier receiver" in log.read_text())
         assert arriving.read_bytes() == b"DICM"
         arriving.rename(tmp_path / "kept.dcm")
         os.close(earlier)
