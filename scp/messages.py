@@ -19,6 +19,8 @@ from pynetdicom.dimse_primitives import C_CANCEL, C_STORE
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA
+from pynetdicom.service_class import StorageServiceClass
+from pynetdicom.sop_class import uid_to_service_class
 
 from scp.incoming import IncomingFile
 from scp.store_answers import success_fragment
@@ -73,7 +75,9 @@ class Signalling(queue.Queue[Any]):
 
 
 class PeerDUL(DULServiceProvider):
-    """Replaces `_read_pdu_data` (length limits, fragments straight to their file) and `stop_dul` (wakes it)."""
+    """Replaces `_read_pdu_data` (length limits, fragments straight to their file), `stop_dul` (wakes it), and
+    `idle_timer_expired`.
+    """
 
     def __init__(self, assoc: "PeerAssociation", activity: threading.Event) -> None:
         super().__init__(assoc)
@@ -94,6 +98,10 @@ class PeerDUL(DULServiceProvider):
         finally:
             self._peer.messages.discard()
             self.to_user_queue.put(None)
+
+    def idle_timer_expired(self) -> bool:
+        """As upstream, but an instance that a slow disk takes long to keep is no idleness."""
+        return not self._peer.messages.keeps and super().idle_timer_expired()
 
     def stop_dul(self) -> bool:
         """Stop at once if idle (Sta1)."""
@@ -188,9 +196,10 @@ def discard_data_set(message: Any) -> None:
 
 
 class PeerDIMSE(DIMSEServiceProvider):
-    """Replaces the temporary file of DIMSEMessage.decode_msg by one of the spool, and `receive_primitive`.
+    """Replaces the temporary file of DIMSEMessage.decode_msg by one of the spool, and `receive_primitive`, which has
+    a C-STORE served at once.
 
-    `get_msg` waits for activity.
+    `get_msg` waits for activity. `keeps`: while a C-STORE is served.
     """
 
     def __init__(self, assoc: Association, reception: Reception, activity: threading.Event) -> None:
@@ -201,6 +210,7 @@ class PeerDIMSE(DIMSEServiceProvider):
         self._incoming: IncomingFile | None = None
         self._began = 0.0
         self._received = 0
+        self.keeps = False
 
     def get_msg(self, block: bool = False) -> Any:
         """As upstream; the association's loop, which does not block, is held here until something happens."""
@@ -222,8 +232,27 @@ class PeerDIMSE(DIMSEServiceProvider):
         except Exception as error:  # whatever upstream raises, the peer is to blame
             raise ValueError("command cannot be understood") from error
         self.message = None
-        if not isinstance(received, C_CANCEL):
-            self.msg_queue.put((cast(int, message.context_id), received))
+        context_id = cast(int, message.context_id)
+        if isinstance(received, C_STORE) and self._is_storage(received):
+            self._keep(received, context_id)
+        elif not isinstance(received, C_CANCEL):
+            self.msg_queue.put((context_id, received))
+
+    def _is_storage(self, request: C_STORE) -> bool:
+        """Then serving it ends with an answer; the association's thread alone may abort, or finish the opening."""
+        service = uid_to_service_class(request.AffectedSOPClassUID or "")
+        return self.assoc.is_established and service is StorageServiceClass
+
+    def _keep(self, request: C_STORE, context_id: int) -> None:
+        """Here and now: handing it to the association's thread and back takes a third of a small object's time.
+
+        The peer sends nothing before the answer, and the association is not idle meanwhile.
+        """
+        self.keeps = True
+        try:
+            self.assoc._serve_request(request, context_id)
+        finally:
+            self.keeps = False
 
     def send_msg(self, primitive: Any, context_id: int) -> None:
         """As upstream; what most answers are, a C-STORE's Success, takes the short way."""
@@ -248,8 +277,8 @@ class PeerDIMSE(DIMSEServiceProvider):
             return
         self._incoming.write(value[1:])
         if last:
+            self._incoming = None  # the message has it now
             self._pass_on(context_id, b"\x02")
-            self._incoming = None  # the waiting message has it now
 
     def discard(self) -> None:
         """The association is over: remove the data set that was arriving, and those that were never looked at."""

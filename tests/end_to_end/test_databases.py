@@ -1,6 +1,9 @@
 """Both databases damaged while the node is down; a stop, and the next start, with work in every state."""
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,11 @@ from peers import bad_pacs
 from peers.orthanc import storescu
 from peers.ports import free_port
 from peers.running_node import RunningNode
+from peers.waiting import wait_for
 from phantoms.mammogram import write_study
+
+HELD = 70.0
+"""Seconds: longer than anything here waits for a database."""
 
 Make = Callable[..., Any]
 
@@ -61,6 +68,33 @@ def test_damaged_databases_are_kept_aside_and_nothing_is_done_twice(node: Make, 
     assert (Path(after["result_folder"]) / "result.json").stat().st_mtime_ns == result
     assert len(list((mammonode.folder / "data").glob("*.db.corrupt-*Z"))) == 2
     assert len(place.got[study]) == 6
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("names", [("journal.db",), ("engine.db",), ("journal.db", "engine.db")])
+def test_databases_that_are_held_for_more_than_a_minute_cost_time_only(
+    node: Make, pacs: Any, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """A backup or an operator's shell holds them: what comes is kept, what was begun is finished, and once."""
+    place, table = pacs
+    mammonode = node(destinations=[table], seconds=1.0)
+    begun, files = _study(tmp_path / "begun")
+    storescu(files, mammonode.port)
+    mammonode.wait_for_state(begun, "analysing")
+    with ExitStack() as held:
+        for name in names:
+            holder = held.enter_context(closing(sqlite3.connect(mammonode.folder / "data" / name, timeout=30)))
+            holder.execute("BEGIN IMMEDIATE")
+        ends = time.monotonic() + HELD
+        late, others = _study(tmp_path / "late")
+        storescu(others, mammonode.port)
+        wait_for(lambda: time.monotonic() > ends, 2 * HELD)
+        again, more = _study(tmp_path / "again")
+        storescu(more, mammonode.port)
+
+    for study in (begun, late, again):
+        after = mammonode.wait_for_state(study, "delivered")
+        assert (after["revision"], len(place.got[study])) == (1, 6)
 
 
 @pytest.mark.parametrize("drain", [30.0, pytest.param(0.0, marks=pytest.mark.faults)])

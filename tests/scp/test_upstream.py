@@ -21,6 +21,7 @@ UPSTREAM = {
     dul.DULServiceProvider.stop_dul: "28a7e0be126e7b30",
     dimse.DIMSEServiceProvider.get_msg: "890e3e04283f5aeb",
     dimse.DIMSEServiceProvider.receive_primitive: "5f99c86b14a15cef",
+    dul.DULServiceProvider.idle_timer_expired: "0150c19fda68f6e9",
     # relied upon
     dul.DULServiceProvider.__init__: "c82dafa9438ddf70",
     dul.DULServiceProvider.run_reactor: "e3a10eb3a0931e48",
