@@ -2,6 +2,7 @@
 
 import struct
 import threading
+import time
 
 import psutil
 import pytest
@@ -26,6 +27,8 @@ from peers.raw_peer import (
 )
 from peers.waiting import wait_for
 from phantoms.mammogram import mammogram
+from scp.incoming import IncomingFile
+from scp.messages import TICK
 
 
 @pytest.mark.parametrize("connected", [0, 1])
@@ -52,6 +55,29 @@ def test_many_requests_without_reading_answers_stay_in_the_socket(listen):
             assert peer.receive()[0] == P_DATA_TF
             answers += 1
             assert len(listening.arriving) <= 16
+        peer.send(RELEASE_RQ)
+        assert peer.receive()[0] == 6
+    assert len(listening.files) == 1
+
+
+def test_an_instance_that_takes_long_to_keep_is_no_idleness(listen, monkeypatch):
+    """A disk that hangs for longer than the idle timeout: the association is there when it is over."""
+    listening = listen(idle_timeout=0.5)
+    sync = IncomingFile.sync
+
+    def hang(incoming):
+        [association] = listening.server._server.active_associations
+        wait_for(lambda: association.dul._idle_timer.expired)
+        expired = time.monotonic()
+        # the association's thread has looked at the timer again and again
+        wait_for(lambda: time.monotonic() > expired + 4 * TICK)
+        sync(incoming)
+
+    monkeypatch.setattr(IncomingFile, "sync", hang)
+    image = mammogram(rows=16, columns=16)
+    with established(listening.port) as peer:
+        peer.send(store_command(image.SOPInstanceUID) + p_data(encoded(image)))
+        assert peer.receive()[0] == P_DATA_TF
         peer.send(RELEASE_RQ)
         assert peer.receive()[0] == 6
     assert len(listening.files) == 1
