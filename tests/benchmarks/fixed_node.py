@@ -7,44 +7,22 @@ their memory counts.
 import argparse
 import os
 import sys
-import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.results import MODELS, study_result
 from config.settings import Settings, load
-from inference.eligibility import EligibilityPolicy
-from inference.results import ModelIdentity, StudyResult
 from scp.node import serve
-from scp.objects.inputs import HeatMaps
+
+if TYPE_CHECKING:
+    from benchmarks.fixed_time import FixedTime
 
 ENTRY = (sys.executable, "-m", "benchmarks.fixed_node")
 
 
-class FixedTime:
-    """One finding an image, after so many seconds."""
+def load_fixed(settings: Settings) -> "FixedTime":
+    """In the worker alone: the other processes of a node have no PyTorch, and must not get it here."""
+    from benchmarks.fixed_time import FixedTime
 
-    def __init__(self, seconds: float, beside: object | None) -> None:
-        self._seconds = seconds
-        self._beside = beside
-
-    def analyse_study(self, files: Sequence[Path], policy: EligibilityPolicy) -> StudyResult:
-        """Wait, as for a device, then answer."""
-        time.sleep(self._seconds)
-        return study_result(files, 1)
-
-    def heat_map_source(self, files: Mapping[str, Path]) -> HeatMaps:
-        """None of any image."""
-        return lambda _instance, _module: None
-
-    @property
-    def models(self) -> tuple[ModelIdentity, ...]:
-        """Nobody's."""
-        return MODELS
-
-
-def load_fixed(settings: Settings) -> FixedTime:
-    """The stand-in, and the networks in memory if they are asked for."""
     beside = None
     if weights := os.environ.get("FIXED_WEIGHTS"):
         from inference.pipeline import Analyser
