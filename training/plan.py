@@ -83,4 +83,7 @@ def default_plan(module: Module, trunk: Literal["full", "frozen"], seed: int) ->
     )
     if trunk == "full":
         return plan
-    return plan.model_copy(update={"batch": 8, "epochs": 4, "learning_rate": 3e-4, "hardest": 0.1})
+    learned = ("layer3.4", "layer3.5", "layer4.0")
+    return plan.model_copy(
+        update={"learned": learned, "batch": 16, "epochs": 6, "learning_rate": 3e-4, "hardest": 0.1}
+    )
