@@ -23,6 +23,10 @@ HEADER_BYTES = 32 << 20
 HEADER_READS = 400_000
 """What all but the skipped values may take: a header of many tiny elements would grow thirty times in memory."""
 
+SEQUENCE_PARTS = 50_000
+"""Items and elements in sequences of known length, which are read from memory: an empty item of 8 bytes becomes a
+data set of 700."""
+
 SUBJECT = (
     "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge",
     "PatientIdentityRemoved", "StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "StudyDescription",
@@ -82,7 +86,7 @@ def read_header(path: Path, offset: int, transfer_syntax_uid: str) -> Dataset:
         header.set_original_encoding(syntax.is_implicit_VR, syntax.is_little_endian)
         for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
             checked_uid(header, keyword)
-        _visit_sequences(header)
+        _visit_sequences(header, SEQUENCE_PARTS)
         for keyword in SUBJECT:
             header.get(keyword)
     except RefusedInstanceError:
@@ -99,12 +103,20 @@ def check_command(header: Dataset, sop_class_uid: str, sop_instance_uid: str) ->
         raise RefusedInstanceError(MISMATCH, "SOP Class or Instance UID differs from the command's")
 
 
-def _visit_sequences(ds: Dataset) -> None:
-    """Sequences are read when they are asked for: ask now, so that a damaged one is refused at the door."""
+def _visit_sequences(ds: Dataset, left: int) -> int:
+    """Sequences are read when they are asked for: ask now, so that a damaged one is refused at the door.
+
+    Returns what is `left` of the items and elements that they may have. Raises ValueError: more.
+    """
     for element in list(ds.values()):  # as they are, unread
         if element.VR == "SQ" or (element.VR in (None, "UN") and _is_sequence(element.tag)):
-            for item in ds[element.tag].value:
-                _visit_sequences(item)
+            items = ds[element.tag].value
+            left -= sum(1 + len(item) for item in items)
+            if left < 0:
+                raise ValueError("too many items in sequences")
+            for item in items:
+                left = _visit_sequences(item, left)
+    return left
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,17 @@ import structlog
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
-from pynetdicom.dimse_primitives import C_CANCEL, C_STORE
+from pynetdicom.dimse_primitives import (
+    C_CANCEL,
+    C_FIND,
+    C_GET,
+    C_MOVE,
+    C_STORE,
+    N_CREATE,
+    N_DELETE,
+    N_GET,
+    N_SET,
+)
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA
@@ -41,6 +51,8 @@ SLOWEST = 1 << 10
 """Bytes a second below which a message is given up, once it took longer than the DIMSE timeout."""
 TICK = 0.05
 """Seconds between two looks at the timers while nothing happens."""
+NOT_OFFERED = (C_FIND, C_GET, C_MOVE, N_CREATE, N_DELETE, N_GET, N_SET)
+"""Upstream would answer some of them with Success, as an echo, on a Verification context."""
 P_DATA_TF = 0x04
 HEAD = 6
 
@@ -104,7 +116,10 @@ class PeerDUL(DULServiceProvider):
         return not self._peer.messages.keeps and super().idle_timer_expired()
 
     def stop_dul(self) -> bool:
-        """Stop at once if idle (Sta1)."""
+        """Stop at once if idle (Sta1), or when the loop itself asks, which cannot wait for its own end."""
+        if threading.current_thread() is self:
+            self._kill_thread = True
+            return True
         if self.state_machine.current_state != "Sta1":
             return False
         self._kill_thread = True
@@ -231,17 +246,25 @@ class PeerDIMSE(DIMSEServiceProvider):
             received = message.message_to_primitive()
         except Exception as error:  # whatever upstream raises, the peer is to blame
             raise ValueError("command cannot be understood") from error
+        if isinstance(received, NOT_OFFERED):
+            raise ValueError("a service that is not offered")  # noqa: TRY004 - the peer's fault, as above
         self.message = None
         context_id = cast(int, message.context_id)
-        if isinstance(received, C_STORE) and self._is_storage(received):
+        if isinstance(received, C_STORE):
+            self._check_request(received, context_id)
+        if isinstance(received, C_STORE) and self.assoc.is_established:
             self._keep(received, context_id)
         elif not isinstance(received, C_CANCEL):
-            self.msg_queue.put((context_id, received))
+            self.msg_queue.put((context_id, received))  # a store only while the other thread still opens
 
-    def _is_storage(self, request: C_STORE) -> bool:
-        """Then serving it ends with an answer; the association's thread alone may abort, or finish the opening."""
-        service = uid_to_service_class(request.AffectedSOPClassUID or "")
-        return self.assoc.is_established and service is StorageServiceClass
+    def _check_request(self, request: C_STORE, context_id: int) -> None:
+        """Raises ValueError: serving it would not end with an answer, or with one that promises what is not done."""
+        if not request.is_valid_request:
+            raise ValueError("C-STORE-RQ without what it must have")
+        if context_id not in self.assoc._accepted_cx:
+            raise ValueError("presentation context was not accepted")
+        if uid_to_service_class(request.AffectedSOPClassUID or "") is not StorageServiceClass:
+            raise ValueError("C-STORE of no storage class")
 
     def _keep(self, request: C_STORE, context_id: int) -> None:
         """Here and now: handing it to the association's thread and back takes a third of a small object's time.
@@ -277,8 +300,8 @@ class PeerDIMSE(DIMSEServiceProvider):
             return
         self._incoming.write(value[1:])
         if last:
-            self._incoming = None  # the message has it now
             self._pass_on(context_id, b"\x02")
+            self._incoming = None  # served by now, or with the waiting message
 
     def discard(self) -> None:
         """The association is over: remove the data set that was arriving, and those that were never looked at."""

@@ -33,6 +33,7 @@ from scp.incoming import (
 from scp.instances import check_command, read_header
 from scp.objects.own_results import is_own_result
 from scp.receiver_metrics import ASSOCIATIONS, BYTES, INSTANCES, Outcome
+from scp.spool import UID as UID_FORM
 from scp.spool import Spool
 from scp.tls import TlsContext, server_context
 
@@ -150,13 +151,13 @@ class StorageServer:
                     "instance refused",
                     status=f"0x{refusal.status:04X}",
                     reason=refusal.comment,
-                    sop_instance_uid=request.AffectedSOPInstanceUID,
+                    sop_instance_uid=_told(request.AffectedSOPInstanceUID),
                     calling=event.assoc.requestor.ae_title,
                 )
                 return _status(refusal)
         INSTANCES.labels(outcome).inc()
         BYTES.inc(incoming.size)
-        log.debug("instance received", outcome=outcome, sop_instance_uid=request.AffectedSOPInstanceUID)
+        log.debug("instance received", outcome=outcome, sop_instance_uid=_told(request.AffectedSOPInstanceUID))
         return SUCCESS
 
     def _keep(self, incoming: IncomingFile, request: C_STORE, event: Event) -> Outcome:
@@ -182,6 +183,11 @@ class StorageServer:
         if sop_class in self._dropped:
             return Outcome.DROPPED
         return Outcome.DUPLICATE if self._spool.store(incoming, header) is None else Outcome.STORED
+
+
+def _told(uid: object) -> str:
+    """A UID for the log; what is none may be anything, a name too."""
+    return str(uid) if UID_FORM.fullmatch(str(uid)) else "malformed"
 
 
 def _application_entity(listener: Listener) -> ApplicationEntity:

@@ -14,6 +14,7 @@ from config.analysis import Studies
 from inference.eligibility import EligibilityPolicy, Verdict, complete, judge_study
 from inference.results import Reason
 from scp.incoming import Sender
+from scp.instances import SKIPPED
 from scp.result_folders import FileIdentity, Manifest
 from scp.spool import SpooledInstance
 
@@ -113,9 +114,12 @@ def arrival_of(instances: Iterable[SpooledInstance]) -> str:
 
 @lru_cache(maxsize=512)
 def header_of(path: Path) -> Dataset | None:
-    """The header of a spooled file, which never changes; None if it can no longer be read."""
+    """The header of a spooled file, which never changes; None if it can no longer be read.
+
+    Values above SKIPPED bytes stay in the file until they are asked for: many headers are kept.
+    """
     try:
-        return dcmread(path, stop_before_pixels=True)
+        return dcmread(path, stop_before_pixels=True, defer_size=SKIPPED)
     except (InvalidDicomError, OSError, ValueError, NotImplementedError):
         # reported as a failed image by the analysis, which reads it again
         return None

@@ -17,6 +17,7 @@ from scp.objects.inputs import Revision
 from scp.result_folders import RevisionFolder
 from scp.studies import header_of
 from scp.web import texts
+from scp.web.images import stored_picture
 from scp.web.state import State, StudyUid, WebState
 from scp.web.study_files import KeptResult, required_result, spooled
 
@@ -79,14 +80,15 @@ def _build_pdf(state: WebState, kept: KeptResult) -> Dataset:
     record = kept.folder.record
     if record is None:
         raise HTTPException(404, texts.NO_RESULT)
-    files = {uid: instance.path for uid, instance in spooled(state, kept.result.study_instance_uid).items()}
-    headers = {uid: header for uid, path in files.items() if (header := header_of(path)) is not None}
+    study = kept.result.study_instance_uid
+    found = {uid: header_of(instance.path) for uid, instance in spooled(state, study).items()}
+    headers = {uid: header for uid, header in found.items() if header is not None}
     made = build(
         kept.result,
         headers,
         object_options(state.settings.objects, [PDF]),
         Revision(number=record.number, written=record.written, predecessor=record.predecessor),
-        pictures=lambda uid: state.pixels.picture(files[uid]).levels[0],
+        pictures=lambda uid: stored_picture(state, study, uid).levels[0],
     )
     return made[0].dataset
 

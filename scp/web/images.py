@@ -37,7 +37,7 @@ class Hanging(BaseModel):
 def hanging(state: State, study: StudyUid, sop: SopUid) -> Hanging:
     """Size of the stored image, and how it hangs."""
     image = required_result(state, study).image(sop)
-    picture = _picture(state, study, sop)
+    picture = stored_picture(state, study, sop)
     header = header_of(image_path(state, study, sop))
     orientation = [str(value) for value in (header.get("PatientOrientation") or ())] if header is not None else []
     shown = turn(image.laterality, image.view, orientation, picture.chest_wall)
@@ -48,7 +48,7 @@ def hanging(state: State, study: StudyUid, sop: SopUid) -> Hanging:
 @router.get("/preview.jpeg", responses=NOT_FOUND, response_class=Response)
 def preview(state: State, study: StudyUid, sop: SopUid) -> Response:
     """The whole image, at most 1024 pixels a side."""
-    return Response(_picture(state, study, sop).preview, media_type="image/jpeg")
+    return Response(stored_picture(state, study, sop).preview, media_type="image/jpeg")
 
 
 @router.get("/tiles/{level}/{column}/{row}.png", responses=NOT_FOUND, response_class=Response)
@@ -61,13 +61,14 @@ def tile(
     row: Annotated[int, FromPath(ge=0, le=1000)],
 ) -> Response:
     """One lossless tile of stored pixels, windowed to 8 bits."""
-    data = _picture(state, study, sop).tile(level, column, row)
+    data = stored_picture(state, study, sop).tile(level, column, row)
     if data is None:
         raise HTTPException(404, texts.NO_TILE)
     return Response(data, media_type="image/png")
 
 
-def _picture(state: WebState, study: str, sop: str) -> Picture:
+def stored_picture(state: WebState, study: str, sop: str) -> Picture:
+    """An image of the spool. Raises HTTPException 404: it cannot be read, or is gone."""
     path = image_path(state, study, sop)
     try:
         return state.pixels.picture(path)

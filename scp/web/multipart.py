@@ -62,7 +62,10 @@ class _Writer:
         elif self._name.lower() == b"content-disposition":
             message = Message()
             message["Content-Disposition"] = value
-            self.parts[-1].file_name = message.get_filename("")
+            try:
+                self.parts[-1].file_name = message.get_filename("")
+            except (LookupError, ValueError):  # in a character set that there is not
+                self.parts[-1].file_name = ""
         self._name, self._value = b"", b""
 
     def data(self, data: bytes, start: int, end: int) -> None:

@@ -58,16 +58,21 @@ class Passwords:
         self._key = secrets.token_bytes(32)
         self._remembered: dict[bytes, float] = {}
 
+    def remembered(self, name: str, password: str) -> User | None:
+        """The user, if this password was right a short while ago."""
+        expires = self._remembered.get(self._proof(name, password), 0.0)
+        return self._users.get(name) if expires > self._clock() else None
+
     def user(self, name: str, password: str) -> User | None:
-        """The user, or None when the name or the password is wrong."""
+        """The user, or None when the name or the password is wrong. Takes 64 MiB and 50 ms: one at a time."""
         user = self._users.get(name)
-        proof = hmac.digest(self._key, hashlib.sha256(f"{name}\0{password}".encode()).digest(), "sha256")
-        if user is not None and self._remembered.get(proof, 0.0) > self._clock():
-            return user
         try:
             _hasher.verify(user.password_hash if user else self._nobody, password)
         except (VerificationError, InvalidHashError):
             return None
         if user is not None:
-            self._remembered[proof] = self._clock() + REMEMBERED
+            self._remembered[self._proof(name, password)] = self._clock() + REMEMBERED
         return user
+
+    def _proof(self, name: str, password: str) -> bytes:
+        return hmac.digest(self._key, hashlib.sha256(f"{name}\0{password}".encode()).digest(), "sha256")

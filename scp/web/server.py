@@ -12,6 +12,7 @@ from scp.spool import Spool
 from scp.tls import TlsContext, server_context
 from scp.web.app import create_app
 from scp.web.https import HttpsServer
+from scp.web.patience import PatientProtocol
 
 
 def run_web(settings: Settings) -> int:
@@ -38,6 +39,7 @@ def web_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
         app,
         host=web.bind,
         port=web.port,
+        http=PatientProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

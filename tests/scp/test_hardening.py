@@ -261,3 +261,60 @@ def test_an_object_of_another_class_than_its_context_leaves_nothing_behind(liste
         assert peer.receive()[0] in (P_DATA_TF, A_ABORT)
     wait_for(lambda: listening.associations == 0 and not listening.arriving)
     assert listening.files == []
+
+
+COMMAND = store_command("1.2.3")
+ODD = {
+    # tag, length and value of an element of the command set, and what stands there instead
+    "a priority that there is not": (b"\x00\x07\x02\x00\x00\x00\x02\x00", b"\x00\x07\x02\x00\x00\x00\x4d\x00"),
+    "no message id": (b"\x10\x01\x02\x00\x00\x00\x01\x00", b"\x11\x01\x02\x00\x00\x00\x01\x00"),
+    "no storage class": (b"1.2.840.10008.5.1.4.1.1.1.2\x00", b"1.2.840.10008.1.1\x00" + bytes(10)),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_command_that_cannot_be_served_aborts_and_leaves_nothing_behind(listen, odd):
+    """Also when a whole data set has come with it; it is answered by no Success."""
+    listening = listen()
+    there, instead = ODD[odd]
+    assert COMMAND.count(there) == 1
+    with established(listening.port) as peer:
+        peer.send(COMMAND.replace(there, instead), p_data(encoded(mammogram(rows=16, columns=16))))
+        assert peer.receive()[0] == A_ABORT
+    wait_for(lambda: listening.associations == 0 and not listening.arriving)
+    assert listening.files == []
+
+
+def test_a_store_without_a_data_set_on_a_context_that_was_not_accepted(listen):
+    """The thread that reads the socket must not wait for its own end."""
+    listening = listen()
+    command = bytearray(COMMAND.replace(b"\x00\x08\x02\x00\x00\x00\x01\x00", b"\x00\x08\x02\x00\x00\x00\x01\x01"))
+    command[10] = 99  # the presentation data value's context (PS3.8 table 9-23)
+    for _ in range(3):
+        with established(listening.port) as peer:
+            peer.send(bytes(command))
+            assert peer.receive()[0] == A_ABORT
+    wait_for(lambda: listening.associations == 0)
+
+
+def test_a_service_that_is_not_offered_gets_no_success(listen):
+    """Upstream answers a C-FIND on a Verification context as if it were an echo."""
+    listening = listen()
+    find = ECHO.replace(b"\x00\x01\x02\x00\x00\x00\x30\x00", b"\x00\x01\x02\x00\x00\x00\x20\x00")
+    assert find != ECHO
+    with RawPeer(listening.port) as peer:
+        assert peer.associate(contexts=(build_context("1.2.840.10008.1.1"),)) == A_ASSOCIATE_AC
+        peer.send(find)
+        assert peer.receive()[0] == A_ABORT
+    wait_for(lambda: listening.associations == 0)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # which the node does not show either
+def test_the_log_names_no_instance_that_may_be_a_patient(listen, capsys):
+    listening = listen()
+    with established(listening.port) as peer:
+        peer.send(COMMAND.replace(b"1.2.3\x00", b"DOE^JA"), p_data(encoded(mammogram(rows=16, columns=16))))
+        assert peer.receive()[0] == P_DATA_TF
+    logged = capsys.readouterr().out
+    assert "malformed" in logged
+    assert "DOE" not in logged

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 SETUP = """
 import logging, sys, threading, warnings
 import structlog
@@ -53,3 +55,32 @@ ds.StudyDate = "not a date of Doe^Jane"
 """,
     )
     assert lines == []
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_an_exception_is_told_by_its_places_and_types(log_format):
+    """Its words and the local variables hold what a patient is called."""
+    lines = _run(
+        log_format,
+        """
+def read(PatientName):
+    try:
+        float(PatientName)
+    except ValueError as error:
+        raise KeyError(PatientName) from error
+try:
+    read("Doe^Jane")
+except KeyError:
+    logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+    structlog.get_logger().exception("it failed")
+try:
+    open("/nowhere/Doe^Jane")
+except OSError:
+    structlog.get_logger().exception("no file")
+""",
+    )
+    told = "\n".join(lines)
+    assert "Doe" not in told
+    assert told.count("ValueError") == told.count("KeyError") == 2
+    assert told.count("in read") == 4
+    assert "FileNotFoundError: No such file or directory" in told

@@ -1,5 +1,8 @@
 """Who may do what."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 from argon2 import PasswordHasher
@@ -78,6 +81,13 @@ def test_guessing_is_braked(client) -> None:
     assert 0 < int(answer.headers["Retry-After"]) <= FAILURES_WINDOW + 1
     assert client.get("/api/studies", auth=("ruth", "reading room")).status_code == 429
     assert client.post("/login", data={"name": "olaf", "password": "operator's"}).status_code == 303
+
+
+def test_guesses_that_come_together_are_braked_as_well(client) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        tries = [pool.submit(client.get, "/api/studies", auth=("ruth", f"guess {number}")) for number in range(20)]
+    codes = Counter(one.result().status_code for one in tries)
+    assert codes == {401: FAILURES_OF_A_NAME, 429: 20 - FAILURES_OF_A_NAME}
 
 
 def test_the_brake_lets_go() -> None:
@@ -168,9 +178,12 @@ def test_headers(page) -> None:
 def test_a_right_password_is_remembered_for_a_while_only() -> None:
     now = [0.0]
     passwords = Passwords((User(**USERS[0]),), lambda: now[0])
+    assert passwords.remembered("ruth", "reading room") is None
     assert passwords.user("ruth", "reading room")
-    assert passwords.user("ruth", "reading room")
+    assert passwords.remembered("ruth", "reading room")
+    assert passwords.remembered("ruth", "reading  room") is None
     assert passwords.user("ruth", "reading  room") is None
     now[0] = 1e6
+    assert passwords.remembered("ruth", "reading room") is None
     assert passwords.user("ruth", "reading room")
     assert passwords.user("nobody", "reading room") is None
