@@ -8,7 +8,8 @@ from training.maps import AIR, UNUSED, TrunkMap
 SIDE = 24
 """Cells a crop is wide: small for many lesions a step, large enough for windows with their surroundings."""
 RIM = 2
-"""Cells at a crop's edge where no window begins or ends: what layer4 says there is of the padding."""
+"""Cells at a crop's edge where no window is learned from, as the padding tells there and not the neighbourhood. Where
+the map ends, too, a scan meets the same padding: those windows count (masses reach the chest wall)."""
 ON_LESION = 0.75
 """Share of the crops that hold a lesion, where the map has one; the others lie anywhere in the breast."""
 
@@ -16,7 +17,7 @@ ON_LESION = 0.75
 def draw_crop(
     trunk_map: TrunkMap, window: int, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """Features (SIDE, SIDE, 1024) and labels of the windows in it, every second cell from RIM.
+    """Features (SIDE, SIDE, 1024) and labels of the windows in it, every second cell.
 
     `window`: its cells. Beyond a map that is smaller than a crop there are zeros, as a convolution's padding has.
     """
@@ -29,10 +30,16 @@ def draw_crop(
     features = np.zeros((SIDE, SIDE, trunk_map.features.shape[2]), np.float32)
     part = trunk_map.features[corner[0] : corner[0] + SIDE, corner[1] : corner[1] + SIDE]
     features[: part.shape[0], : part.shape[1]] = part
-    places = free // 2 + 1
+    places = (SIDE - window) // 2 + 1
     labels = np.full((places, places), UNUSED, np.int8)
-    own = trunk_map.labels[corner[0] + RIM :: 2, corner[1] + RIM :: 2][:places, :places]
+    own = trunk_map.labels[corner[0] :: 2, corner[1] :: 2][:places, :places]
     labels[: own.shape[0], : own.shape[1]] = own
+    for axis, extent in enumerate(trunk_map.features.shape[:2]):
+        lines = np.moveaxis(labels, axis, 0)
+        if corner[axis] > 0:
+            lines[: RIM // 2] = UNUSED
+        if corner[axis] + SIDE < extent:
+            lines[places - RIM // 2 :] = UNUSED
     return features, labels
 
 

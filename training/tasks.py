@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.augment import augmented
-from training.crops import RIM, draw_crop
+from training.crops import draw_crop
 from training.draws import dataset_shares, draw_balanced, passes
 from training.labels import Label
 from training.maps import CELL, TrunkMap
@@ -95,9 +95,7 @@ class MapTask:
         features = torch.from_numpy(np.stack([features for features, _ in drawn])).to(runtime.device)
         targets = torch.from_numpy(np.stack([labels for _, labels in drawn])).to(runtime.device).flatten().long()
         logits = network.window_logits(features.permute(0, 3, 1, 2))  # channels last
-        first, places = RIM // 2, drawn[0][1].shape[0]
-        inside = logits[:, :, first : first + places, first : first + places]
-        flat = inside.permute(0, 2, 3, 1).reshape(-1, 2).float()[targets >= 0]
+        flat = logits.permute(0, 2, 3, 1).reshape(-1, 2).float()[targets >= 0]
         targets = targets[targets >= 0]
         return _loss(flat, targets, self._plan), flat[:, 1] - flat[:, 0], targets
 
