@@ -167,6 +167,17 @@ def test_what_is_no_upload(node, page, content_type, body) -> None:
     assert list(node.spool.incoming.iterdir()) == []
 
 
+def test_a_name_in_a_character_set_that_there_is_not(node, page) -> None:
+    head = b"--b\r\nContent-Disposition: form-data; name=\"files\"; filename*=undefined''x.dcm\r\n\r\n"
+    answer = page.post(
+        "/api/upload",
+        content=head + good + b"\r\n--b--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+    )
+    assert answer.status_code < 500, answer.text
+    assert list(node.spool.incoming.iterdir()) == []
+
+
 def test_a_full_disk_is_said(make_node, serve) -> None:
     full = make_node(listener={"free_space": 1 << 60})
     full.spool._free_space = 1 << 60
