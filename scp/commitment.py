@@ -37,7 +37,7 @@ SAME_ASSOCIATION = 1.0
 MOST_REQUESTS, MOST_REFERENCES = 1000, 10_000
 """Requests of senders that may wait for their answer, and instances that one may name."""
 
-UID = re.compile(r"[0-9.]{1,64}")
+UID = re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*")
 
 
 class Reference(Frozen):

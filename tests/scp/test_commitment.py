@@ -186,6 +186,14 @@ def test_requests_that_wait_do_not_fill_the_disk(bench: Bench, monkeypatch: pyte
     assert ask(_request("1.2.3", 3)) == (SUCCESS, None)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # that is the point
+@pytest.mark.parametrize("transaction", [".", "..", "../1", ""])
+def test_a_request_whose_transaction_has_no_uid_is_refused(bench: Bench, transaction: str) -> None:
+    status, _ = bench.work.commitment.handle_request(_request(transaction, 1))
+    assert status != SUCCESS
+    assert not list((bench.settings.node.folder / "commitment" / "requests").iterdir())
+
+
 def _request(transaction: str, references: int) -> Any:
     """An N-ACTION as the listener would get it."""
     item = Dataset()
