@@ -6,7 +6,6 @@
 <folder>/requests/<TransactionUID>.json       asked of this node, by a sender
 """
 
-import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +27,7 @@ from scp.association import NoAssociationError, associated
 from scp.durable import make_folder, write_durably
 from scp.outcome import Parcel
 from scp.result_folders import Receipt
+from scp.spool import is_uid
 
 REQUEST, REPORT_ALL, REPORT_SOME = 1, 1, 2  # PS3.4 J.3.2 action type, J.3.3 event types
 SUCCESS, FAILURE, NO_RESOURCES = 0x0000, 0x0110, 0x0213  # PS3.7 annex C
@@ -36,8 +36,6 @@ SAME_ASSOCIATION = 1.0
 
 MOST_REQUESTS, MOST_REFERENCES = 1000, 10_000
 """Requests of senders that may wait for their answer, and instances that one may name."""
-
-UID = re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*")
 
 
 class Reference(Frozen):
@@ -179,7 +177,7 @@ class Commitment:
         """N-EVENT-REPORT: keep it if this node asked for it."""
         information = event.event_information
         transaction = str(information.get("TransactionUID", ""))
-        if UID.fullmatch(transaction) is None or not (self._folder / "transactions" / f"{transaction}.json").exists():
+        if not is_uid(transaction) or not (self._folder / "transactions" / f"{transaction}.json").exists():
             return FAILURE, None
         references = (
             *_references(information, "ReferencedSOPSequence"),
@@ -194,7 +192,7 @@ class Commitment:
         """N-ACTION: keep the request for the worker, who answers on a new association."""
         information = event.action_information
         transaction = str(information.get("TransactionUID", ""))
-        if event.action_type != REQUEST or UID.fullmatch(transaction) is None:
+        if event.action_type != REQUEST or not is_uid(transaction):
             return FAILURE, None
         references = _references(information, "ReferencedSOPSequence")
         waiting = sum(1 for _ in (self._folder / "requests").iterdir())

@@ -116,10 +116,7 @@ class PeerDUL(DULServiceProvider):
         return not self._peer.messages.keeps and super().idle_timer_expired()
 
     def stop_dul(self) -> bool:
-        """Stop at once if idle (Sta1), or when the loop itself asks, which cannot wait for its own end."""
-        if threading.current_thread() is self:
-            self._kill_thread = True
-            return True
+        """Stop at once if idle (Sta1)."""
         if self.state_machine.current_state != "Sta1":
             return False
         self._kill_thread = True

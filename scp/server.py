@@ -33,8 +33,7 @@ from scp.incoming import (
 from scp.instances import check_command, read_header
 from scp.objects.own_results import is_own_result
 from scp.receiver_metrics import ASSOCIATIONS, BYTES, INSTANCES, Outcome
-from scp.spool import UID as UID_FORM
-from scp.spool import Spool
+from scp.spool import Spool, is_uid
 from scp.tls import TlsContext, server_context
 
 log = structlog.get_logger()
@@ -187,7 +186,7 @@ class StorageServer:
 
 def _told(uid: object) -> str:
     """A UID for the log; what is none may be anything, a name too."""
-    return str(uid) if UID_FORM.fullmatch(str(uid)) else "malformed"
+    return str(uid) if is_uid(str(uid)) else "malformed"
 
 
 def _application_entity(listener: Listener) -> ApplicationEntity:

@@ -177,9 +177,14 @@ class Spool:
                     raise
 
 
+def is_uid(text: str) -> bool:
+    """True for a UID (PS3.5 9.1), which is safe in a path and holds no name."""
+    return len(text) <= 64 and UID.fullmatch(text) is not None
+
+
 def checked(uid: str) -> str:
     """The UID, safe in a path. Raises RefusedInstanceError: it is none."""
-    if len(uid) > 64 or UID.fullmatch(uid) is None:
+    if not is_uid(uid):
         raise RefusedInstanceError(CANNOT_UNDERSTAND, "A UID is missing or malformed (PS3.5 9.1)")
     return uid
 
