@@ -94,22 +94,25 @@ class PeerSocket(AssociationSocket):
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read that many bytes, fewer at the end of the stream. Raises TimeoutError: not within the timeout."""
-        sock = self.socket
+        buffer = bytearray(nr_bytes)
+        return buffer[: self.fill(memoryview(buffer))]
+
+    def fill(self, view: memoryview) -> int:
+        """Read until `view` is full or the stream ends; returns the bytes read. Raises TimeoutError, as `recv`."""
+        sock, got = self.socket, 0
         if sock is None:
-            return bytearray()
+            return 0
         if hasattr(socket, "TCP_QUICKACK"):  # else a peer that has Nagle's algorithm on waits for 40 ms each time
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         deadline = time.monotonic() + self._timeout
-        buffer = bytearray(nr_bytes)
-        view, got = memoryview(buffer), 0
-        while got < nr_bytes:
+        while got < len(view):
             count = sock.recv_into(view[got:])
             if not count:
-                return buffer[:got]
+                return got
             got += count
-            if got < nr_bytes and time.monotonic() > deadline:
+            if got < len(view) and time.monotonic() > deadline:
                 raise TimeoutError("the PDU did not arrive in time")
-        return buffer
+        return got
 
     def send(self, bytestream: bytes) -> None:
         """As upstream, but a PDU that the peer does not take within the timeout ends the connection (Evt17)."""

@@ -55,6 +55,7 @@ NOT_OFFERED = (C_FIND, C_GET, C_MOVE, N_CREATE, N_DELETE, N_GET, N_SET)
 """Upstream would answer some of them with Success, as an echo, on a Verification context."""
 P_DATA_TF = 0x04
 HEAD = 6
+NOTHING = memoryview(b"")
 
 
 class Reception(Protocol):
@@ -97,6 +98,7 @@ class PeerDUL(DULServiceProvider):
         self.to_provider_queue = Signalling(lambda: assoc.connection.wake())  # noqa: PLW0108 - made later
         self.to_user_queue = Signalling(activity.set)
         self._ignored = 0
+        self._memory = bytearray(1 << 10)
         self._run_loop_delay = 0  # PeerSocket.ready waits
         self.daemon = True
 
@@ -129,7 +131,7 @@ class PeerDUL(DULServiceProvider):
             pdu = self._read_pdu()
         except OSError as error:
             log.warning("connection given up", reason=str(error), address=self._peer.address)
-            pdu = b""
+            pdu = NOTHING
         except ValueError as fault:
             self._refuse(str(fault))
             return
@@ -138,28 +140,34 @@ class PeerDUL(DULServiceProvider):
         elif self.state_machine.current_state == "Sta13":
             self._ignore(pdu)
         elif pdu[0] == P_DATA_TF and self.state_machine.current_state == "Sta6":
-            self._receive_fragments(memoryview(pdu)[HEAD:])
+            self._receive_fragments(pdu[HEAD:])
         else:
             self._decode(bytearray(pdu))
 
-    def _ignore(self, pdu: bytearray | bytes) -> None:
+    def _ignore(self, pdu: memoryview) -> None:
         """Our abort is sent: what the peer had under way is read and dropped, but not all that it may send yet."""
         self._ignored += len(pdu)
         if self._ignored > PDU_LIMIT:
             self._peer.connection.close()
 
-    def _read_pdu(self) -> bytearray | bytes:
-        """A whole PDU (PS3.8 9.3.1), or nothing if the peer went away. Raises OSError; ValueError: not believed."""
+    def _read_pdu(self) -> memoryview:
+        """A whole PDU (PS3.8 9.3.1), or nothing if the peer went away. Raises OSError; ValueError: not believed.
+
+        Valid until the next call: fresh memory for every 128 KB would cost more than what is done with them.
+        """
         head = self._peer.connection.recv(HEAD)
         if len(head) < HEAD:
-            return b""
+            return NOTHING
         kind, length = struct.unpack(">BxL", head)
         if not 1 <= kind <= 7:
             raise ValueError("PDU of unknown type")
         if length > (PDU_LIMIT if kind == P_DATA_TF else ASSOCIATE_LIMIT):
             raise ValueError(f"PDU of {length} bytes")
-        body = self._peer.connection.recv(length)
-        return head + body if len(body) == length else b""
+        if len(self._memory) < HEAD + length:
+            self._memory = bytearray(HEAD + length)
+        pdu = memoryview(self._memory)[: HEAD + length]
+        pdu[:HEAD] = head
+        return pdu if self._peer.connection.fill(pdu[HEAD:]) == length else NOTHING
 
     def _decode(self, pdu: bytearray) -> None:
         try:

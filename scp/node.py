@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Literal
 
 import structlog
@@ -27,6 +26,7 @@ from config.settings import Settings
 from scp import logs
 from scp.databases import set_damaged_aside
 from scp.durable import hold, make_folder
+from scp.signals import Termination
 
 if TYPE_CHECKING:
     from scp.steps import StudyAnalyser
@@ -140,7 +140,6 @@ class Supervisor:
 
     def __init__(self, settings: Settings, config: Path | None, entry: Sequence[str]) -> None:
         self._settings = settings
-        self._stopping = threading.Event()
         self._lock = hold(settings.node.folder / "locks" / f"{settings.node.name}.lock")
         command = [*entry, "serve", *(("--config", str(config)) if config else ())]
         self._children = [Child("receiver", [*command, "--role", "receiver"])]
@@ -153,15 +152,14 @@ class Supervisor:
 
     def run(self) -> int:
         """Supervise until told to stop; everything else is drained then."""
-        _on_signal(self._stopping.set)
+        termination = Termination()
         self._children[0].look()  # the listener first: it needs no database
         set_damaged_aside(self._settings)
-        while not self._stopping.is_set():
+        while not termination.wait(WATCH):
             ended = [child.look() for child in self._children]
             if DATABASE_BROKEN in ended:
                 self._stop()
                 set_damaged_aside(self._settings)
-            self._stopping.wait(WATCH)
         self._stop()
         log.info("stopped")
         return 0
@@ -200,8 +198,7 @@ def _work(settings: Settings, slot: int, load: Load | None) -> int:
 
     try:
         worker = Worker(settings, slot, load or load_analyser)
-        _on_signal(worker.stop)
-        worker.run()
+        worker.run(Termination())
     except DBAPIError as error:
         damaged = is_corrupt(error)
         log.error("the database is damaged" if damaged else "the database is away", says=str(error.orig))  # noqa: TRY400
@@ -217,15 +214,6 @@ def _show(settings: Settings, _slot: int, _load: Load | None) -> int:
     from scp.web.server import run_web  # noqa: PLC0415
 
     return run_web(settings)
-
-
-def _on_signal(stop: Callable[[], None]) -> None:
-    def handle(number: int, _frame: FrameType | None) -> None:
-        log.info("stopping", signal=signal.Signals(number).name)
-        stop()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
 
 
 def metrics_folder(settings: Settings) -> Path:

@@ -2,11 +2,8 @@
 
 import gc
 import os
-import signal
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import structlog
@@ -16,6 +13,7 @@ from config.settings import Settings
 from scp import memory
 from scp.durable import hold
 from scp.server import StorageServer
+from scp.signals import Termination
 from scp.spool import Spool
 
 log = structlog.get_logger()
@@ -42,41 +40,33 @@ def run_receiver(
     """
     os.umask(0o077)
     memory.use_few_arenas()
-    stopping = threading.Event()
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        log.info("stopping", signal=signal.Signals(number).name)
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    termination = Termination()
     listener = settings.listener
     spool = Spool(
         spool_folder(settings), f"receiver-{settings.node.name}", listener.free_space, listener.maximum_dataset
     )
-    _sweep(settings, spool, stopping)
-    if stopping.is_set():
+    _sweep(settings, spool, termination)
+    if termination.wait(0):
         return
     server = StorageServer(listener, spool, contexts, handlers)
     # what is loaded now stays: the collections that free ended associations need not look at it
     gc.freeze()
-    stopping.wait()
+    termination.wait()
     server.stop(settings.node.drain_seconds)
     log.info("stopped")
 
 
-def _sweep(settings: Settings, spool: Spool, stopping: threading.Event) -> None:
+def _sweep(settings: Settings, spool: Spool, termination: Termination) -> None:
     """Remove what an earlier receiver has left half-written, once it is gone: one that drains still writes there."""
     lock = settings.node.folder / "locks" / f"receiver-{settings.node.name}.lock"
     waited = False
-    while not stopping.is_set():
+    while not termination.wait(LOOK if waited else 0):
         try:
             hold(lock)
         except BlockingIOError:
             if not waited:
                 log.info("waiting for an earlier receiver to end")
             waited = True
-            stopping.wait(LOOK)
             continue
         except OSError as error:  # full or read-only: nothing can be swept, and senders are told so
             log.warning("half-received files are not looked for", error=error.strerror)

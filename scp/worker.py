@@ -22,6 +22,7 @@ from scp.operations import drive_again
 from scp.recovery import is_corrupt, open_journal
 from scp.retention import Retention
 from scp.settle import seconds_until
+from scp.signals import Termination
 from scp.steps import StudyAnalyser
 from scp.work import NodeWork
 
@@ -60,8 +61,8 @@ class Worker:
         self._leases = Leases(self._journal.engine)
         self._retention = Retention(settings, self._work, self._engine.forget)
 
-    def run(self) -> None:
-        """Work until `stop`, then drain."""
+    def run(self, termination: Termination) -> None:
+        """Work until then; finish what runs within node.drain_seconds: the rest is taken on by the next start."""
         self._leases.take(self._executor_id, self._incarnation)
         self._engine.start()
         log.info("worker ready", executor=self._executor_id)
@@ -75,16 +76,13 @@ class Worker:
             loops.append(threading.Thread(target=self._loop, args=(answer, ANSWER), name="commitment"))
         for loop in loops:
             loop.start()
-        self._stopping.wait()
+        termination.wait()
+        self._stopping.set()
         for loop in loops:
             loop.join()
         self._engine.stop(self._settings.node.drain_seconds)
         self._work.attempts.interrupted()
         log.info("worker stopped", executor=self._executor_id)
-
-    def stop(self) -> None:
-        """Take nothing new, finish what runs within node.drain_seconds; the rest is taken on by the next start."""
-        self._stopping.set()
 
     def _loop(self, do: Callable[[], None], seconds: float) -> None:
         while not self._stopping.is_set():

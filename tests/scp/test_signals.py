@@ -1,0 +1,38 @@
+import subprocess
+import sys
+
+PROGRAM = """
+import os, signal, sys
+from scp.signals import Termination
+
+def run(stop_at):
+    '''Waits 3 ms three times; a signal comes before the instruction of that number. Returns what the waits said.'''
+    count = 0
+    def trace(frame, event, _argument):
+        nonlocal count
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            count += 1
+            if count == stop_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return trace
+    termination = Termination()
+    sys.settrace(trace)
+    said = [termination.wait(0.003) for _ in range(3)]
+    sys.settrace(None)
+    return count, said[-1] or termination.wait(0)
+
+instructions, told = run(0)
+assert instructions > 50 and not told, (instructions, told)
+for number in range(1, instructions + 1):
+    assert run(number)[1], number
+assert not Termination().wait(0)
+print(instructions)
+"""
+
+
+def test_a_signal_at_any_instruction_of_the_wait_is_heard():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) > 50
