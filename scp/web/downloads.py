@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from inference.results import StudyResult
 from scp.composition import object_options
 from scp.objects.build import build
-from scp.objects.inputs import Revision
+from scp.objects.inputs import InvalidObjectError, Revision
 from scp.result_folders import RevisionFolder
 from scp.studies import header_of
 from scp.web import texts
@@ -41,10 +41,13 @@ def result(state: State, study: StudyUid) -> StudyResult:
 
 @router.get("/objects.zip", responses=NOT_FOUND, response_class=Response)
 def everything(state: State, study: StudyUid) -> Response:
-    """All result objects, the PDF and result.json."""
+    """All result objects, the PDF and result.json; a text says why where the PDF cannot be made any more."""
     kept = required_result(state, study)
     files = [(path.name, path.read_bytes()) for path in _files(kept)]
-    files.append(("report.pdf", _pdf(state, kept)))
+    try:
+        files.append(("report.pdf", _pdf(state, kept)))
+    except HTTPException as missing:  # the others are no less there because an image is gone
+        files.append(("report.pdf is missing.txt", f"{missing.detail}\n".encode()))
     files.append(("result.json", kept.result.model_dump_json(indent=1).encode()))
     return _zip(files, f"{study}.zip")
 
@@ -83,13 +86,16 @@ def _build_pdf(state: WebState, kept: KeptResult) -> Dataset:
     study = kept.result.study_instance_uid
     found = {uid: header_of(instance.path) for uid, instance in spooled(state, study).items()}
     headers = {uid: header for uid, header in found.items() if header is not None}
-    made = build(
-        kept.result,
-        headers,
-        object_options(state.settings.objects, [PDF]),
-        Revision(number=record.number, written=record.written, predecessor=record.predecessor),
-        pictures=lambda uid: stored_picture(state, study, uid).levels[0],
-    )
+    try:
+        made = build(
+            kept.result,
+            headers,
+            object_options(state.settings.objects, [PDF]),
+            Revision(number=record.number, written=record.written, predecessor=record.predecessor),
+            pictures=lambda uid: stored_picture(state, study, uid).levels[0],
+        )
+    except InvalidObjectError as error:
+        raise HTTPException(404, texts.said(error.reason)) from error
     return made[0].dataset
 
 

@@ -43,6 +43,19 @@ def test_everything(page) -> None:
     assert len(names) == 7
 
 
+def test_an_image_that_is_gone_costs_the_pdf_only(node, page) -> None:
+    for instance in node.spool.instances(STUDY):
+        instance.path.unlink()
+    answer = page.get(f"{OBJECTS}/pdf")
+    assert answer.status_code == 404
+    with zipfile.ZipFile(io.BytesIO(page.get(f"{OBJECTS}.zip").content)) as archive:
+        names = archive.namelist()
+        why = archive.read("report.pdf is missing.txt").decode().strip()
+    assert len(names) == 7
+    assert "report.pdf" not in names
+    assert why == answer.json()["detail"] == "No header of this study's images was kept. Send the study again."
+
+
 def test_the_result_as_json(page, result) -> None:
     answer = page.get(f"/api/studies/{STUDY}/result").json()
     assert answer["study"]["grade"] == 6
