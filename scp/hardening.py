@@ -10,7 +10,7 @@ upstream changes. The holes:
 5. Each N-EVENT-REPORT had a thread of its own, any number of them (DIMSEServiceProvider.receive_primitive).
 
 In passing, threads wait for events instead of polling every millisecond, and data-set fragments go straight from
-the socket to the file. The last three holes are closed in scp.messages.
+the socket to the file. The third hole is closed in scp.pdus, the last two in scp.messages.
 """
 
 import gc
@@ -30,7 +30,8 @@ from pynetdicom.dimse_primitives import DimseServiceType
 from pynetdicom.transport import AddressInformation, AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 from scp import memory
-from scp.messages import TICK, PeerDIMSE, PeerDUL, Reception, discard_data_set
+from scp.messages import TICK, PeerDIMSE, Reception, discard_data_set
+from scp.pdus import PeerDUL
 
 log = structlog.get_logger()
 

@@ -1,17 +1,15 @@
-"""What stands in for pynetdicom 3.0.4 between the socket and a message: PDUs and data sets of limited size and time.
+"""What stands in for pynetdicom 3.0.4 between a PDU and a message (PS3.7): commands and data sets of limited size.
 
-The second half of scp.hardening, which says why; each class names the upstream method it replaces.
+One of three parts, see scp.hardening; the class names the upstream methods it replaces.
 """
 
 import queue
 import ssl
-import struct
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
-import structlog
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
@@ -26,24 +24,13 @@ from pynetdicom.dimse_primitives import (
     N_GET,
     N_SET,
 )
-from pynetdicom.dul import DULServiceProvider
-from pynetdicom.fsm import InvalidEventError
-from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA
+from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 
 from scp.incoming import IncomingFile
 from scp.store_answers import success_fragment
 
-if TYPE_CHECKING:
-    from scp.hardening import PeerAssociation
-
-log = structlog.get_logger()
-
-ASSOCIATE_LIMIT = 256 << 10
-"""Bytes of an A-ASSOCIATE-RQ; 128 contexts with every transfer syntax take 70 kB."""
-PDU_LIMIT = 1 << 20
-"""Bytes of a P-DATA-TF, whatever was announced as the maximum."""
 COMMAND_LIMIT = 64 << 10
 MESSAGE_LIMIT = 2 << 20
 """Bytes of a data set in memory: an N-ACTION with 10,000 instances takes 1.3 MB. A C-STORE goes to a file."""
@@ -53,9 +40,6 @@ TICK = 0.05
 """Seconds between two looks at the timers while nothing happens."""
 NOT_OFFERED = (C_FIND, C_GET, C_MOVE, N_CREATE, N_DELETE, N_GET, N_SET)
 """Upstream would answer some of them with Success, as an echo, on a Verification context."""
-P_DATA_TF = 0x04
-HEAD = 6
-NOTHING = memoryview(b"")
 
 
 class Reception(Protocol):
@@ -85,128 +69,6 @@ class Signalling(queue.Queue[Any]):
         """As queue.Queue.put."""
         super().put(item, block, timeout)
         self._signal()
-
-
-class PeerDUL(DULServiceProvider):
-    """Replaces `_read_pdu_data` (length limits, fragments straight to their file), `stop_dul` (wakes it), and
-    `idle_timer_expired`.
-    """
-
-    def __init__(self, assoc: "PeerAssociation", activity: threading.Event) -> None:
-        super().__init__(assoc)
-        self._peer = assoc
-        self.to_provider_queue = Signalling(lambda: assoc.connection.wake())  # noqa: PLW0108 - made later
-        self.to_user_queue = Signalling(activity.set)
-        self._ignored = 0
-        self._memory = bytearray(1 << 10)
-        self._run_loop_delay = 0  # PeerSocket.ready waits
-        self.daemon = True
-
-    def run_reactor(self) -> None:
-        """As upstream; at its end the association is told, and a half-received file removed."""
-        try:
-            super().run_reactor()
-        except InvalidEventError as error:
-            # as when nonsense follows a release that is being answered: the association ends here, too
-            log.warning("connection given up", reason=str(error), address=self._peer.address)
-        finally:
-            self._peer.messages.discard()
-            self.to_user_queue.put(None)
-
-    def idle_timer_expired(self) -> bool:
-        """As upstream, but an instance that a slow disk takes long to keep is no idleness."""
-        return not self._peer.messages.keeps and super().idle_timer_expired()
-
-    def stop_dul(self) -> bool:
-        """Stop at once if idle (Sta1)."""
-        if self.state_machine.current_state != "Sta1":
-            return False
-        self._kill_thread = True
-        self._peer.connection.wake()
-        self.join()
-        return True
-
-    def _read_pdu_data(self) -> None:
-        try:
-            pdu = self._read_pdu()
-        except OSError as error:
-            log.warning("connection given up", reason=str(error), address=self._peer.address)
-            pdu = NOTHING
-        except ValueError as fault:
-            self._refuse(str(fault))
-            return
-        if not pdu:
-            self._peer.connection.close()  # makes Evt17
-        elif self.state_machine.current_state == "Sta13":
-            self._ignore(pdu)
-        elif pdu[0] == P_DATA_TF and self.state_machine.current_state == "Sta6":
-            self._receive_fragments(pdu[HEAD:])
-        else:
-            self._decode(bytearray(pdu))
-
-    def _ignore(self, pdu: memoryview) -> None:
-        """Our abort is sent: what the peer had under way is read and dropped, but not all that it may send yet."""
-        self._ignored += len(pdu)
-        if self._ignored > PDU_LIMIT:
-            self._peer.connection.close()
-
-    def _read_pdu(self) -> memoryview:
-        """A whole PDU (PS3.8 9.3.1), or nothing if the peer went away. Raises OSError; ValueError: not believed.
-
-        Valid until the next call: fresh memory for every 128 KB would cost more than what is done with them.
-        """
-        head = self._peer.connection.recv(HEAD)
-        if len(head) < HEAD:
-            return NOTHING
-        kind, length = struct.unpack(">BxL", head)
-        if not 1 <= kind <= 7:
-            raise ValueError("PDU of unknown type")
-        if length > (PDU_LIMIT if kind == P_DATA_TF else ASSOCIATE_LIMIT):
-            raise ValueError(f"PDU of {length} bytes")
-        if len(self._memory) < HEAD + length:
-            self._memory = bytearray(HEAD + length)
-        pdu = memoryview(self._memory)[: HEAD + length]
-        pdu[:HEAD] = head
-        return pdu if self._peer.connection.fill(pdu[HEAD:]) == length else NOTHING
-
-    def _decode(self, pdu: bytearray) -> None:
-        try:
-            decoded, event = self._decode_pdu(pdu)
-            # upstream does so within its state machine, where what it finds wrong would end this thread
-            primitive = decoded.to_primitive()
-            if isinstance(primitive, A_ASSOCIATE):
-                _check_contexts(primitive)
-        except Exception as error:  # noqa: BLE001 - whatever upstream's decoder raises, the peer is to blame
-            self._refuse(f"PDU cannot be decoded ({type(error).__name__})")
-            return
-        self._recv_pdu.put(decoded)
-        self.event_queue.put(event)
-
-    def _receive_fragments(self, body: memoryview) -> None:
-        """The presentation data values of one P-DATA-TF (PS3.8 9.3.5)."""
-        while body:
-            length, context_id = struct.unpack_from(">LB", body) if len(body) > 5 else (0, 0)
-            if length < 2 or 4 + length > len(body):
-                self._refuse("P-DATA-TF PDU is malformed")
-                return
-            try:
-                self._peer.messages.receive_fragment(context_id, body[5 : 4 + length])
-            except Exception as error:  # noqa: BLE001 - a bad command makes upstream raise all kinds
-                self._refuse(str(error) if isinstance(error, ValueError) else type(error).__name__)
-                return
-            body = body[4 + length :]
-
-    def _refuse(self, fault: str) -> None:
-        """Evt19: the state machine sends an A-ABORT and closes."""
-        log.warning("association aborted", reason=fault, address=self._peer.address)
-        self.event_queue.put("Evt19")
-
-
-def _check_contexts(request: A_ASSOCIATE) -> None:
-    """Raises ValueError: a context proposes no transfer syntax (PS3.8 9.3.2.2), which upstream cannot negotiate."""
-    for context in request.presentation_context_definition_list:
-        if not context.transfer_syntax:
-            raise ValueError("presentation context without a transfer syntax")
 
 
 def discard_data_set(message: Any) -> None:

@@ -147,7 +147,7 @@ def _drive(server: StorageServer, accepted: socket.socket, address: tuple[str, i
                 return
             _turn(peer)
         raise AssertionError("the association does not end")
-    except InvalidEventError:  # ends the association, see scp.messages
+    except InvalidEventError:  # ends the association, see scp.pdus
         return
     finally:
         peer.messages.discard()

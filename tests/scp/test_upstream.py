@@ -1,4 +1,4 @@
-"""A watch on what scp.hardening and scp.messages replace in pynetdicom, and on what they lean on."""
+"""A watch on what scp.hardening, scp.pdus and scp.messages replace in pynetdicom, and on what they lean on."""
 
 import hashlib
 import inspect
@@ -35,12 +35,12 @@ UPSTREAM = {
     acse.ACSE._negotiate_as_acceptor: "fffd360957c42a8e",
     fsm.DT_2: "9ec543394e0b49eb",
 }
-"""Hash of the source of each part of pynetdicom that scp.hardening and scp.messages stand in for or lean on."""
+"""Hash of the source of each part that scp.hardening, scp.pdus and scp.messages stand in for or lean on."""
 
 
 @pytest.mark.parametrize("function", UPSTREAM, ids=lambda function: function.__qualname__)
 def test_upstream_is_what_was_read(function):
     assert pynetdicom.__version__ == "3.0.4"
     assert hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16] == UPSTREAM[function], (
-        "pynetdicom has changed here: read it, adapt scp.hardening and scp.messages, then change this hash"
+        "pynetdicom has changed here: read it, adapt scp.hardening, scp.pdus and scp.messages, then change this hash"
     )
