@@ -9,6 +9,7 @@ import pytest
 
 from config.listener import Listener
 from peers import ports
+from peers.answering_pacs import Pacs
 from scp.server import StorageServer
 from scp.spool import Spool
 
@@ -58,3 +59,16 @@ def listen(tmp_path: Path, free_port: int) -> Iterator[Callable[..., Listening]]
     yield start
     for listening in started:
         listening.server.stop(0)
+
+
+@pytest.fixture
+def pacs() -> Iterator[Callable[..., Pacs]]:
+    made: list[Pacs] = []
+
+    def make(*arguments: Any, **options: Any) -> Pacs:
+        made.append(Pacs(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
