@@ -1,7 +1,8 @@
 """SIGTERM and SIGINT, for the main thread that waits for them."""
 
-import queue
+import select
 import signal
+import socket
 from types import FrameType
 
 import structlog
@@ -12,27 +13,28 @@ log = structlog.get_logger()
 class Termination:
     """From construction on, in the main thread, either signal is noted; `wait` tells of it.
 
-    The handler takes no lock: it runs between any two instructions of the thread that waits, and with a
-    threading.Event, or a line for the log, it could wait for what that thread holds, for ever. SimpleQueue.put is
-    made for that.
+    The note is a byte in a socket, written by the interpreter's own handler in whichever thread the system gives
+    the signal to. A Python handler runs in the main thread only, and a main thread that waits for a lock (as in
+    threading.Event.wait) is not woken when another thread got the signal: the process would live on for ever.
     """
 
     def __init__(self) -> None:
-        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._notes, self._noted = socket.socketpair()
+        self._noted.setblocking(False)
         self._is_told = False
-        signal.signal(signal.SIGTERM, self._note)
-        signal.signal(signal.SIGINT, self._note)
+        signal.set_wakeup_fd(self._noted.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, _nothing_more)
+        signal.signal(signal.SIGINT, _nothing_more)
 
     def wait(self, seconds: float | None = None) -> bool:
         """True as soon as there was a signal, also one before; False after `seconds` without one."""
         if not self._is_told:
-            try:
-                number = self._signals.get(timeout=seconds)
-            except queue.Empty:
+            if not select.select([self._notes], [], [], seconds)[0]:
                 return False
             self._is_told = True
-            log.info("stopping", signal=signal.Signals(number).name)
+            log.info("stopping", signal=signal.Signals(self._notes.recv(1)[0]).name)
         return True
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._signals.put(number)
+
+def _nothing_more(_number: int, _frame: FrameType | None) -> None:
+    """The note is written. A lock taken here, be it the log's, could be one that this thread holds already."""

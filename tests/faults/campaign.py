@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,8 @@ class Campaign:
         lines = {name: log.lines() for name, log in self._logs.items()}
         return reckon(self._sender, lines, self.done, self.folder / "data" / "spool" / "studies")
 
-    def close(self) -> None:
-        """End everything that was started."""
+    def close(self) -> list[str]:
+        """End everything that was started; returns the command lines of what lives on all the same, and kills it."""
         self._stopping.set()
         self._over.set()
         if self._keeper.is_alive():
@@ -93,6 +94,14 @@ class Campaign:
         for counter in self.counters.values():
             counter.kill()
             counter.wait()
+        those = [one for one in psutil.process_iter(["cmdline"]) if self._is_of_a_node(one.info["cmdline"] or ())]
+        _, left = psutil.wait_procs(those, timeout=60)  # what drains still, ends within that
+        for one in left:
+            one.kill()
+        return [" ".join(one.info["cmdline"]) for one in left]
+
+    def _is_of_a_node(self, command: Sequence[str]) -> bool:
+        return any(str(node.folder) in argument for node in self.nodes for argument in command)
 
     def _node(self, number: int) -> RunningNode:
         destinations: list[dict[str, Any]] = [
