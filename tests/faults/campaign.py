@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import psutil
 
 from faults.cluster import Cluster
 from faults.counted import CountedLog
+from faults.outlived import end_outlived
 from faults.reckoning import EXPECTED, Kill, Reckoning, reckon
 from faults.sender import Sender
 from peers.ports import free_port
@@ -94,14 +94,7 @@ class Campaign:
         for counter in self.counters.values():
             counter.kill()
             counter.wait()
-        those = [one for one in psutil.process_iter(["cmdline"]) if self._is_of_a_node(one.info["cmdline"] or ())]
-        _, left = psutil.wait_procs(those, timeout=60)  # what drains still, ends within that
-        for one in left:
-            one.kill()
-        return [" ".join(one.info["cmdline"]) for one in left]
-
-    def _is_of_a_node(self, command: Sequence[str]) -> bool:
-        return any(str(node.folder) in argument for node in self.nodes for argument in command)
+        return end_outlived([node.folder for node in self.nodes], patience=60)
 
     def _node(self, number: int) -> RunningNode:
         destinations: list[dict[str, Any]] = [

@@ -2,14 +2,18 @@ import subprocess
 import sys
 
 ANOTHER_THREAD = """
-import signal, threading
+import signal, sys, threading, time
 from scp.signals import Termination
 
+main = threading.get_ident()
+
+def signal_to_myself():
+    while sys._current_frames()[main].f_code is not Termination.wait.__code__:
+        time.sleep(0.01)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
 termination = Termination()
-over = threading.Event()
-other = threading.Thread(target=over.wait, daemon=True)
-other.start()
-threading.Timer(0.3, lambda: signal.pthread_kill(other.ident, signal.SIGTERM)).start()
+threading.Thread(target=signal_to_myself).start()
 assert termination.wait()
 assert termination.wait(0)
 """
