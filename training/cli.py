@@ -42,7 +42,9 @@ Data = Annotated[list[Path], typer.Option("--data", help=DATA_HELP, show_default
 Ratio = Annotated[
     float | None,
     typer.Option(
-        help="True width over height of stretched images in a manifest that does not say it.", min=0.2, max=3
+        help="True width over height of stretched images in a manifest that says neither it nor pixel_um.",
+        min=0.2,
+        max=3,
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]

@@ -71,7 +71,9 @@ def _row(folder: Path, row: dict[str, str], width_over_height: float | None) -> 
         raise ValueError(f"there is no file {row['file']}")
     if not row["patient_id"]:
         raise ValueError("patient_id is empty: without it a patient can end on both sides of a split")
-    ratio = float(row.get("width_over_height") or 0) or width_over_height
+    pixel_um = float(row.get("pixel_um") or 0) or None
+    # a stated pixel is square: that image was not stretched, whatever is said of the others
+    ratio = float(row.get("width_over_height") or 0) or (None if pixel_um else width_over_height)
     image = AnnotatedImage(
         path=path,
         patient_id=row["patient_id"],
@@ -80,7 +82,7 @@ def _row(folder: Path, row: dict[str, str], width_over_height: float | None) -> 
         laterality=(row.get("laterality") or "")[:1].upper(),
         density=row.get("density") or "",
         width_over_height=ratio,
-        pixel_um=float(row.get("pixel_um") or 0) or None,
+        pixel_um=pixel_um,
     )
     kind = row["lesion_type"].lower()
     if kind in ("none", "normal", ""):

@@ -227,6 +227,7 @@ def _breast_share(sums: NDArray[np.int32], window: Window) -> float:
 
 def _key(image: AnnotatedImage, plan: Plan, index: int, variant: int) -> str:
     facts = (plan.recipe.sha256, plan.seed, plan.simulated_share > 0, plan.benign_as_control, image.path.name)
-    place = (image.dataset, image.width_over_height, variant, index if variant else 0)
+    drawn = (index, plan.rotation, plan.stretch, plan.contrast, plan.mirrored) if variant else 0
+    place = (image.dataset, image.width_over_height, variant, drawn)
     digest = hashlib.sha256(repr((TRUNK, *facts, *place)).encode())
     return digest.hexdigest()[:24]

@@ -85,5 +85,5 @@ def default_plan(module: Module, trunk: Literal["full", "frozen"], seed: int) ->
         return plan
     learned = ("layer3.4", "layer3.5", "layer4.0")
     return plan.model_copy(
-        update={"learned": learned, "batch": 16, "epochs": 3, "learning_rate": 3e-4, "hardest": 0.1}
+        update={"learned": learned, "batch": 16, "epochs": 3, "learning_rate": 3e-4, "hardest": 0.1, "rotation": 20.0}
     )

@@ -1,4 +1,4 @@
-"""Versions of a whole image for training on trunk maps: mirrored, stretched, and with simulated lesions in it."""
+"""Versions of a whole image for training on trunk maps: mirrored, turned, stretched, with simulated lesions in it."""
 
 from dataclasses import replace
 
@@ -29,28 +29,27 @@ def as_variant(prepared: PreparedImage, plan: Plan, index: int, variant: int) ->
     random = np.random.default_rng((plan.seed, 104729, index, variant))
     if plan.simulated_share > 0 and variant % 2 == 1:
         prepared = with_simulated(prepared, plan.recipe.module, random)
-    return changed(prepared, plan, random)
+    # by number and not by chance: the first is always mirrored, and half of those with simulated lesions are
+    return changed(prepared, plan, random, mirror=plan.mirrored and variant % 4 in (1, 2))
 
 
-def changed(prepared: PreparedImage, plan: Plan, random: np.random.Generator) -> PreparedImage:
-    """Mirrored by chance, narrower or wider, and with another contrast."""
+def changed(prepared: PreparedImage, plan: Plan, random: np.random.Generator, *, mirror: bool) -> PreparedImage:
+    """Turned, narrower or wider, with another contrast, and mirrored where it shall be."""
     pixels, breast = prepared.normalised.pixels, prepared.normalised.breast
-    height, width = pixels.shape
-    wide = round(width * float(np.exp(random.uniform(-plan.stretch, plan.stretch))))
+    wide = float(np.exp(random.uniform(-plan.stretch, plan.stretch)))
     gamma = float(np.exp(random.uniform(-plan.contrast, plan.contrast)))
+    angle = np.deg2rad(random.uniform(-plan.rotation, plan.rotation))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.diag([-wide if mirror else wide, 1.0])
+    height, width = pixels.shape
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ linear.T
+    shift = -corners.min(axis=0)
+    matrix = np.column_stack([linear, shift])
+    size = (round(float(np.ptp(corners[:, 0]))), round(float(np.ptp(corners[:, 1]))))
     table = (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
-    new_pixels = np.asarray(cv2.LUT(cv2.resize(pixels, (wide, height)), table), np.uint8)
-    new_breast = cv2.resize(breast.astype(np.uint8), (wide, height), interpolation=cv2.INTER_NEAREST).astype(np.bool_)
-    scale = np.array([wide / width, 1.0])
-    mirror = plan.mirrored and random.random() < 0.5
-    if mirror:
-        new_pixels, new_breast = new_pixels[:, ::-1].copy(), new_breast[:, ::-1].copy()
-
-    def moved(outline: NDArray[np.float64]) -> NDArray[np.float64]:
-        points = outline * scale
-        return np.stack([wide - points[:, 0], points[:, 1]], axis=1) if mirror else points
-
-    lesions = tuple(PlacedLesion(placed.lesion, moved(placed.outline)) for placed in prepared.lesions)
+    new_pixels = np.asarray(cv2.LUT(cv2.warpAffine(pixels, matrix, size), table), np.uint8)
+    new_breast = cv2.warpAffine(breast.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST).astype(np.bool_)
+    lesions = tuple(PlacedLesion(own.lesion, own.outline @ linear.T + shift) for own in prepared.lesions)
     normalised = Normalised(new_pixels, new_breast, prepared.normalised.map)  # the way back to the file is not needed
     return replace(prepared, normalised=normalised, lesions=lesions)
 

@@ -80,6 +80,18 @@ def test_manifest_of_equal_squares_is_taken_as_stretched_and_says_so(tmp_path: P
     assert {i.width_over_height for i in read_annotations([tmp_path], width_over_height=0.5).images} == {0.5}
 
 
+def test_a_ratio_given_for_all_leaves_alone_what_states_its_pixel(tmp_path: Path, write_picture: Write) -> None:
+    """Two sets in one command, one of them stretched: the other must not be squeezed."""
+    for name in ("a.png", "b.png", "c.png"):
+        write_picture(tmp_path / name)
+    (tmp_path / "manifest.csv").write_text(
+        "file,patient_id,lesion_type,pathology,width_over_height,pixel_um\n"
+        "a.png,P1,none,normal,,200\nb.png,P2,none,normal,,\nc.png,P3,none,normal,0.7,\n"
+    )
+    found = read_annotations([tmp_path], width_over_height=0.5)
+    assert [image.width_over_height for image in found.images] == [None, 0.5, 0.7]
+
+
 def test_manifest_without_a_needed_column(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("file,lesion_type,pathology\n")
     with pytest.raises(AnnotationsError, match="patient_id"):
