@@ -1,7 +1,8 @@
-"""How the C library (glibc) keeps memory: an association has two threads, and a thread may get an arena of its own.
+"""How the C library (glibc) keeps memory that is free.
 
-What ended associations have freed is then spread over many arenas, none of them empty: after some thousands of
-associations the process was 15 MiB larger, with nothing in it. Other C libraries have neither call.
+An association of the receiver has two threads, and a thread may get an arena of its own. What ended associations have
+freed is then spread over many arenas, none of them empty: after some thousands of associations the process was 15 MiB
+larger, with nothing in it. The worker holds what loading its networks took. Other C libraries have neither call.
 """
 
 import ctypes

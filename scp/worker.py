@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from config.settings import Settings
+from scp import memory
 from scp.commitment_answers import answer_requests
 from scp.durable import hold
 from scp.engine import Engine
@@ -132,6 +133,7 @@ class Worker:
         # at once after a start: a power cut may have left the journal behind the engine
         self._untouched = SWEEP
         self._retention.run()
+        memory.give_back()  # loading the networks and building objects leave a hundred megabytes free but held
         if time.monotonic() > self._cleaned + CLEAN or not self._cleaned:
             self._clean()
 
