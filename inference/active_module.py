@@ -46,7 +46,8 @@ class ActiveModule:
             raise _unfit(module, f"is of the module {trained.recipe.module.value}")
         part = site.of(module, trained.sha256) if site else None
         points = part.thresholds if part else trained.header.thresholds
-        calibration = part.calibration if part else trained.header.calibration
+        # the weights' own holds for whom they were trained on: no patient here is told a probability from there
+        calibration = part.calibration if part else None
         if {point.grade for point in points} != set(GRADES):
             raise _unfit(module, "has no thresholds for grades 6, 5, 4 and 3")
         identity = trained.identity

@@ -21,6 +21,9 @@ GRADES: tuple[Grade, ...] = (6, 5, 4, 3)
 
 Laterality = Literal["L", "R"]
 
+MODULE_NOT_ATTEMPTED = "module-not-attempted"
+"""Reason code: the site has switched a module off."""
+
 _NEGATIVE_VIEWS = ("CC", "MLO")
 
 
@@ -54,12 +57,17 @@ def worst(grades: Iterable[Grade | None]) -> Grade | None:
 
 
 def image_grade(modules: Sequence[ModuleResult]) -> Grade | None:
-    """The worst of its modules; 1 only where every module succeeded, else None."""
+    """The worst of its modules; 3 or 1 only where every module succeeded, else None."""
     grade = worst(module.grade for module in modules)
-    if grade is not None and grade > 1:
+    if is_suspicious(grade):
         return grade
     succeeded = {module.module for module in modules if module.status is ModuleStatus.SUCCEEDED}
-    return 1 if succeeded == set(Module) else None
+    return (grade or 1) if succeeded == set(Module) else None
+
+
+def is_suspicious(grade: Grade | None) -> bool:
+    """True for 4 and worse. 3 (probably benign) and 1 (benign) speak for a whole that was analysed."""
+    return grade is not None and grade > 3
 
 
 @dataclass(frozen=True)
@@ -73,8 +81,8 @@ class GradedImage:
 def assess(images: Sequence[GradedImage]) -> tuple[dict[Laterality, Assessment], Assessment]:
     """Grades of the breasts that were imaged, and of the study: the worst; a negative only by the rules.
 
-    Grade 1 for a breast only if both modules succeeded on its CC and its MLO and no image of it failed; for the
-    study only if that holds for every breast imaged, and no image leaves its breast open.
+    Grade 1 or 3 (benign, probably benign) for a breast only if both modules succeeded on its CC and its MLO and no
+    image of it failed; for the study only if that holds for every breast imaged, and no image leaves its breast open.
     """
     breasts: dict[Laterality, Assessment] = {}
     for side in ("R", "L"):
@@ -86,15 +94,15 @@ def assess(images: Sequence[GradedImage]) -> tuple[dict[Laterality, Assessment],
 
 def _assess_breast(side: Laterality, images: Sequence[GradedImage]) -> Assessment:
     grade = worst(image.result.grade for image in images)
-    if grade is not None and grade > 1:
+    if is_suspicious(grade):
         return Assessment(grade=grade)
     withheld = next(_reasons_against_negative(side, images), None)
-    return Assessment(grade=None, withheld=withheld) if withheld else Assessment(grade=1)
+    return Assessment(grade=None, withheld=withheld) if withheld else Assessment(grade=grade)
 
 
 def _assess_study(images: Sequence[GradedImage], breasts: Mapping[Laterality, Assessment]) -> Assessment:
     grade = worst(image.result.grade for image in images)
-    if grade is not None and grade > 1:
+    if is_suspicious(grade):
         return Assessment(grade=grade)
     if not any(image.result.status is Status.ANALYSED for image in images):
         return Assessment(grade=None, withheld=_NOTHING_ANALYSED)
@@ -104,7 +112,7 @@ def _assess_study(images: Sequence[GradedImage], breasts: Mapping[Laterality, As
     if Status.ANALYSED in of_no_breast:
         return Assessment(grade=None, withheld=_LATERALITY_MISSING)
     withheld = next((breast.withheld for breast in breasts.values() if breast.withheld), None)
-    return Assessment(grade=None, withheld=withheld) if withheld else Assessment(grade=1)
+    return Assessment(grade=None, withheld=withheld) if withheld else Assessment(grade=grade)
 
 
 def _reasons_against_negative(side: Laterality, images: Sequence[GradedImage]) -> Iterator[Reason]:
@@ -118,7 +126,7 @@ def _reasons_against_negative(side: Laterality, images: Sequence[GradedImage]) -
         yield Reason(code="breast-not-analysed", text=f"No image of the {name} breast was analysed.")
     if off := _modules_in(analysed, ModuleStatus.NOT_ATTEMPTED):
         yield Reason(
-            code="module-not-attempted",
+            code=MODULE_NOT_ATTEMPTED,
             text=f"Not attempted: {', '.join(off)}.",
             remedy="Switch the module on (analysis.modules) where a negative is wanted.",
         )

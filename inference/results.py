@@ -58,8 +58,8 @@ class Reason(Frozen):
 class Finding(Frozen):
     """One marked lesion on one image.
 
-    `score` is the network's highest window score in it, 0 to 1; `probability` is set only where the weights
-    or a site calibration carry a calibration. `outline` is an open polygon (first point not repeated).
+    `score` is the network's highest window score in it, 0 to 1; `probability` is set only where a
+    site calibration was made. `outline` is an open polygon (first point not repeated).
     `linked` names the tracking UIDs of the same lesion in the other view.
     """
 

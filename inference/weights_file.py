@@ -62,16 +62,13 @@ class TrainedModule:
 
     @property
     def identity(self) -> ModelIdentity:
-        """Which network this is, for results."""
-        calibration = self.header.calibration
+        """Which network this is, for results. It speaks of no calibration: that is a site's to make."""
         return ModelIdentity(
             module=self.recipe.module,
             name=self.header.name,
             version=self.header.version,
             weights_sha256=self.sha256,
             recipe_sha256=self.recipe.sha256,
-            calibration_population=calibration.population if calibration else None,
-            calibration_prevalence=calibration.prevalence if calibration else None,
         )
 
 

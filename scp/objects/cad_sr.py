@@ -24,7 +24,7 @@ from scp.objects.image_library import Library, cad_library
 from scp.objects.inputs import Inputs
 from scp.objects.operating_points import operating_point_items
 from scp.objects.sr_document import language, sr_document
-from scp.objects.words import image_name, study_lines
+from scp.objects.words import not_analysed_lines, study_lines
 
 CAD_REPORT = Code("111036", "DCM", "Mammography CAD Report")
 IMPRESSION_DESCRIPTION = Code("111033", "DCM", "Impression Description")
@@ -51,7 +51,9 @@ def _summary(inputs: Inputs, library: Library) -> Item:
     summary = code(CONTAINS, codes.PROCESSING_SUMMARY, processing_summary(inputs))
     if inputs.options.assessment_category and result.study.grade is not None:
         summary.add(_assessment(result))
-    summary.add(text(HAS_PROPERTIES, IMPRESSION_DESCRIPTION, " ".join(_description(result))))
+    summary.add(
+        text(HAS_PROPERTIES, IMPRESSION_DESCRIPTION, " ".join([*study_lines(result), *not_analysed_lines(result)]))
+    )
     summary.add(
         text(HAS_PROPERTIES, codes.ALGORITHM_NAME, "mammonode"),
         text(HAS_PROPERTIES, codes.ALGORITHM_VERSION, result.software_version),
@@ -69,15 +71,6 @@ def _assessment(result: StudyResult) -> Item:
         breasts = codes.BOTH_BREASTS if len(sides) == 2 else codes.BREASTS[sides[0]]
         item.add(code(HAS_CONCEPT_MOD, codes.LATERALITY, breasts))
     return item
-
-
-def _description(result: StudyResult) -> list[str]:
-    excluded = [
-        f"Not analysed: {image_name(image)} ({codes.reason_words(image.reason)})."
-        for image in result.images
-        if image.status == "excluded"
-    ]
-    return [*study_lines(result), *excluded]
 
 
 def _detections(inputs: Inputs, library: Library) -> Item:

@@ -93,6 +93,14 @@ GRADES: dict[Grade, Code] = {
     3: Code("G3", GRADE_SCHEME, "Grade 3: probably benign (sensitivity 95-99 %)"),
     1: Code("G1", GRADE_SCHEME, "Grade 1: benign (sensitivity > 99 %)"),
 }
+GRADE_WORDS: dict[Grade, str] = {
+    6: "malignant",
+    5: "very high suspicion of malignancy",
+    4: "suspicion of malignancy",
+    3: "probably benign",
+    1: "benign",
+}
+"""The paper's words."""
 OPERATING_POINTS: dict[Grade, int] = {6: 1, 5: 2, 4: 3, 3: 4}
 """CAD operating point of a grade (TID 4023), 1 the most specific; grade 1 is never marked."""
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from inference.grades import MODULE_NOT_ATTEMPTED
 from inference.results import ImageResult, Module, ModuleStatus, Status, StudyResult
 from scp.objects import codes
 from scp.objects.content_tree import Code
@@ -55,14 +56,23 @@ def switched_on(result: StudyResult) -> tuple[Module, ...]:
 
 
 def processing_summary(inputs: Inputs) -> Code:
-    """CAD Processing and Findings Summary (CID 6047)."""
+    """CAD Processing and Findings Summary (CID 6047).
+
+    'All algorithms succeeded; without findings' is what a workstation shows as a negative: only where one is given.
+    """
     outcome = detections(inputs)
     found = bool(inputs.result.findings)
     if not outcome.succeeded:
         return codes.NONE_SUCCEEDED
-    if outcome.failed:
+    if outcome.failed or _is_open(inputs.result):
         return codes.PARTLY_WITH_FINDINGS if found else codes.PARTLY_WITHOUT_FINDINGS
     return codes.SUCCEEDED_WITH_FINDINGS if found else codes.SUCCEEDED_WITHOUT_FINDINGS
+
+
+def _is_open(result: StudyResult) -> bool:
+    """Whether a grade is withheld for something other than a module that the site switched off."""
+    assessments = (result.study, *result.breasts.values())
+    return any(each.withheld is not None and each.withheld.code != MODULE_NOT_ATTEMPTED for each in assessments)
 
 
 def _outcome(image: ImageResult, module: Module) -> ModuleStatus:

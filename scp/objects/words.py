@@ -1,19 +1,38 @@
 """The sentences of a result: the same ones in every kind of object, and never more than the rules allow."""
 
+from typing import Literal
+
 from inference.results import Assessment, ImageResult, ModelIdentity, Module, ModuleStatus, Status, StudyResult
-from scp.objects.codes import MODULE_WORDS, RESEARCH_USE, breast_word, per_cent, reason_words
+from scp.objects.codes import GRADE_WORDS, MODULE_WORDS, RESEARCH_USE, breast_word, per_cent, reason_words
+
+SIDES: tuple[Literal["R"], Literal["L"]] = ("R", "L")
+STANDARD_VIEWS = ("CC", "MLO")
 
 
 def study_lines(result: StudyResult) -> list[str]:
-    """Study and breasts, each with its grade or the reason why none is given, then the disclaimer."""
+    """Study and breasts, each with its grade or the reason why none is given, what there is of the four standard
+    views, then the disclaimer.
+    """
     lines = [f"Study: {_assessment(result.study)}."]
-    for side in ("R", "L"):
+    for side in SIDES:
         if side in result.breasts:
-            lines.append(f"{breast_word(side)}: {_assessment(result.breasts[side])}.")
+            lines.append(f"{breast_word(side)}: {_assessment(result.breasts[side])}{_completeness(result, side)}.")
+    views = [f"{side}{view} {_view_state(result, side, view)}" for side in SIDES for view in STANDARD_VIEWS]
+    lines.append(f"Standard views: {', '.join(views)}.")
     unmarked = sum(module.unmarked for image in result.images for module in image.modules)
     if unmarked:
         lines.append(f"{unmarked} further place(s) scored below the marking rules and are not marked.")
     return [*lines, f"{RESEARCH_USE}. Unverified computer-aided detection."]
+
+
+def not_analysed_lines(result: StudyResult) -> list[str]:
+    """Every image that failed, then every one that was excluded, each with its reason."""
+    return [
+        f"{words}: {image_name(image)} ({reason_words(image.reason)})."
+        for status, words in ((Status.FAILED, "FAILED"), (Status.EXCLUDED, "Not analysed"))
+        for image in result.images
+        if image.status is status
+    ]
 
 
 def image_lines(result: StudyResult) -> list[str]:
@@ -57,8 +76,23 @@ def model_words(model: ModelIdentity) -> str:
 
 def _assessment(assessment: Assessment) -> str:
     if assessment.grade is not None:
-        return f"suspicion grade {assessment.grade} of 6"
+        return f"suspicion grade {assessment.grade} ({GRADE_WORDS[assessment.grade]})"
     return f"no grade ({reason_words(assessment.withheld)})"
+
+
+def _completeness(result: StudyResult, side: Literal["L", "R"]) -> str:
+    """A suspicion is told of half a breast, too, but not as if it were of the whole."""
+    whole = all(_view_state(result, side, view) == "analysed" for view in STANDARD_VIEWS)
+    return "" if whole or result.breasts[side].grade is None else ", incomplete"
+
+
+def _view_state(result: StudyResult, side: str, view: str) -> str:
+    """What became of the images of this view: the best of them counts."""
+    states = {image.status for image in result.images if (image.laterality, image.view) == (side, view)}
+    for status, words in ((Status.ANALYSED, "analysed"), (Status.FAILED, "FAILED"), (Status.EXCLUDED, "excluded")):
+        if status in states:
+            return words
+    return "not received"
 
 
 def _module(result: StudyResult, image: ImageResult, module: Module) -> str:

@@ -37,13 +37,10 @@ def _identity(path: Path, _changed: int) -> ModelIdentity | None:
         recipe = Recipe.model_validate(header["recipe"])
     except (SafetensorError, OSError, KeyError, ValueError, ValidationError):
         return None
-    calibration = header.get("calibration") or {}
     return ModelIdentity(
         module=recipe.module,
         name=header["name"],
         version=header["version"],
         weights_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         recipe_sha256=recipe.sha256,
-        calibration_population=calibration.get("population"),
-        calibration_prevalence=calibration.get("prevalence"),
     )

@@ -73,7 +73,7 @@ def test_header_and_tensors_come_back(state: dict[str, torch.Tensor], tmp_path: 
     identity = trained.identity
     assert (identity.module, identity.weights_sha256) == (Module.NODULE, digest)
     assert identity.recipe_sha256 == header.recipe.sha256
-    assert (identity.calibration_population, identity.calibration_prevalence) == ("phantoms", 0.1)
+    assert (identity.calibration_population, identity.calibration_prevalence) == (None, None)
     assert identity.calibration_sha256 is None
 
 

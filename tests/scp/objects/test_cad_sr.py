@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.results import Assessment, Module, Reason
+from inference.results import Assessment, Module, Reason, Status
 from phantoms.results import CASES, UNREADABLE, case_result, image_result, lesion, study_result
 from scp.objects import codes
 from scp.objects.cad_findings import COMPOSITE_FEATURE, INDIVIDUAL_IMPRESSION, OUTLINE, SINGLE_IMAGE_FINDING
@@ -132,6 +132,34 @@ def test_negative_is_withheld_with_the_reason(one_of, find, case):
     (words,) = find(ds, IMPRESSION_DESCRIPTION)
     assert "no grade (Only one view of this breast was analysed)" in words.TextValue
     assert "Research use, not a diagnosis" in words.TextValue
+
+
+def test_impression_names_what_failed_and_what_never_came(one_of, views, find):
+    images = [
+        image_result(views[0], [lesion("RCC-nodule-1", (60.0, 80.0))]),
+        image_result(views[1], status=Status.FAILED, reason=UNREADABLE),
+        image_result(views[3]),
+    ]
+    (words,) = find(one_of("cad-sr", result=study_result(images, views[0].StudyInstanceUID)), IMPRESSION_DESCRIPTION)
+    assert words.TextValue.startswith(
+        "Study: suspicion grade 5 (very high suspicion of malignancy). "
+        "Right breast: suspicion grade 5 (very high suspicion of malignancy), incomplete. "
+        "Left breast: no grade (Only one view of this breast was analysed). "
+        "Standard views: RCC analysed, RMLO not received, LCC FAILED, LMLO analysed. "
+    )
+    assert words.TextValue.endswith(" FAILED: LCC (The pixels cannot be decoded).")
+
+
+def test_workstations_are_not_told_a_negative_that_is_withheld(one_of, views, find, coded):
+    """A breast of which all is excluded, and nothing failed: 'all algorithms succeeded' would show as negative."""
+    implant = Reason(code="implant", text="An implant is in the picture.")
+    images = [
+        image_result(view, status=Status.EXCLUDED, reason=implant) if number % 2 else image_result(view)
+        for number, view in enumerate(views)
+    ]
+    ds = one_of("cad-sr", result=study_result(images, views[0].StudyInstanceUID))
+    assert coded(find(ds, codes.PROCESSING_SUMMARY)) == ["111243"]
+    assert coded(find(ds, SUMMARY_OF_DETECTIONS)) == ["111222"]
 
 
 def test_assessment_category_can_be_switched_off(one_of, find):
