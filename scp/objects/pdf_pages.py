@@ -86,7 +86,7 @@ def _row(image: ImageResult, finding: Finding) -> list[str]:
     column, row = finding.center
     return [
         image_name(image),
-        codes.MODULE_WORDS[finding.module],
+        finding.module.value,
         score,
         str(finding.grade),
         f"{column:.0f}, {row:.0f}",

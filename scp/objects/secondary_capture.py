@@ -80,7 +80,7 @@ def _write_legend(sheet: Image.Image, lines: list[str]) -> None:
     draw.text((_MARGIN, _MARGIN), title, fill=(255, 140, 140), font=text_font(18))
     left = _MARGIN
     for module, color in COLORS.items():
-        words = f"outline: {codes.MODULE_WORDS[module]}"
+        words = f"outline: {module}"
         draw.text((left, _MARGIN + _LINE), words, fill=color, font=text_font(16))
         left += round(draw.textlength(words, text_font(16))) + 3 * _MARGIN
     for index, line in enumerate(lines):

@@ -1,7 +1,7 @@
 """The sentences of a result: the same ones in every kind of object, and never more than the rules allow."""
 
 from inference.results import Assessment, ImageResult, ModelIdentity, Module, ModuleStatus, Status, StudyResult
-from scp.objects.codes import MODULE_WORDS, RESEARCH_USE, breast_word, per_cent, reason_words
+from scp.objects.codes import RESEARCH_USE, breast_word, per_cent, reason_words
 
 
 def study_lines(result: StudyResult) -> list[str]:
@@ -22,7 +22,7 @@ def image_lines(result: StudyResult) -> list[str]:
 
 
 def image_line(result: StudyResult, image: ImageResult) -> str:
-    """E.g. 'RCC: analysed; mass score 91 (grade 5); calcification: no mark.'"""
+    """E.g. 'RCC: analysed; nodule: score 91 (grade 5); microcalcification: no mark.'"""
     words = [f"{image_name(image)}: {image.status}"]
     if image.reason is not None and image.status is not Status.ANALYSED:
         words.append(reason_words(image.reason))
@@ -64,11 +64,11 @@ def _assessment(assessment: Assessment) -> str:
 def _module(result: StudyResult, image: ImageResult, module: Module) -> str:
     outcome = next((m for m in image.modules if m.module is module), None)
     if outcome is None or outcome.status is ModuleStatus.NOT_ATTEMPTED:
-        return f"{MODULE_WORDS[module]}: not attempted"
+        return f"{module}: not attempted"
     if outcome.status is ModuleStatus.FAILED:
-        return f"{MODULE_WORDS[module]}: failed ({reason_words(outcome.reason)})"
+        return f"{module}: failed ({reason_words(outcome.reason)})"
     if outcome.score is None or outcome.grade is None:
-        return f"{MODULE_WORDS[module]}: no mark"
+        return f"{module}: no mark"
     if outcome.grade == 1 and not negative_allowed(result, image):
-        return f"{MODULE_WORDS[module]}: no mark, score {per_cent(outcome.score):g}"
-    return f"{MODULE_WORDS[module]}: score {per_cent(outcome.score):g} (grade {outcome.grade})"
+        return f"{module}: no mark, score {per_cent(outcome.score):g}"
+    return f"{module}: score {per_cent(outcome.score):g} (grade {outcome.grade})"

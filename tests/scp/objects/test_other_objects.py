@@ -17,7 +17,7 @@ def test_presentation_state_draws_the_reports_coordinates(build_case, views):
     np.testing.assert_allclose(
         annotation.GraphicObjectSequence[0].GraphicData, np.ravel([*expected, expected[0]]), rtol=1e-6
     )
-    assert annotation.TextObjectSequence[0].UnformattedTextValue == "AI mass score 97 (grade 6)"
+    assert annotation.TextObjectSequence[0].UnformattedTextValue == "AI nodule score 97 (grade 6)"
 
 
 @pytest.mark.parametrize(
