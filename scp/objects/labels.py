@@ -14,7 +14,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _LARGEST, _SMALLEST = 18, 9
 _PER_PICTURE = 36
 """A large picture is shown smaller than it is: its labels are as high as this part of it."""
-_MARGIN = 4
+_MARGIN = 5
 """Around the words of a label: their halo lies in it."""
 _STEP = 4
 
@@ -55,22 +55,27 @@ def wrapped(words: str, size: int, width: float) -> list[str]:
 def labels(findings: Sequence[Finding], scale: float, width: int, height: int) -> list[Label]:
     """The labels in a picture of `width` x `height`, as large as all of them have room in it.
 
-    Where there is no room even for the smallest, the last ones are left out: their outlines still show.
+    Where there is no room even for the smallest, they say no probability, and then the last ones are left out: their
+    outlines still show.
     """
+    whole = [codes.label_lines(finding) for finding in findings]
+    short = [lines[:1] for lines in whole]
+    sizes = range(max(_LARGEST, height // _PER_PICTURE), _SMALLEST - 1, -1)
     made: list[Label] = []
-    for size in range(max(_LARGEST, height // _PER_PICTURE), _SMALLEST - 1, -1):
-        made = list(_placed(findings, scale, (width, height), size))
+    for size, words in (*((size, whole) for size in sizes), (_SMALLEST, short)):
+        made = list(_placed(findings, words, scale, (width, height), size))
         if len(made) == len(findings):
             break
     return made
 
 
-def _placed(findings: Sequence[Finding], scale: float, picture: tuple[int, int], size: int) -> Iterator[Label]:
+def _placed(
+    findings: Sequence[Finding], words: Sequence[list[str]], scale: float, picture: tuple[int, int], size: int
+) -> Iterator[Label]:
     marks = [_scaled(finding.box, scale) for finding in findings]
     taken: list[Box] = []
-    for finding, mark in zip(findings, marks, strict=True):
-        room = picture[0] - 2 * _MARGIN
-        lines = [part for line in codes.label_lines(finding) for part in wrapped(line, size, room)]
+    for finding, mark, said in zip(findings, marks, words, strict=True):
+        lines = [part for line in said for part in wrapped(line, size, picture[0] - 2 * _MARGIN)]
         wide = max(text_font(size).getlength(line) for line in lines) + 2 * _MARGIN
         high = len(lines) * line_height(size) + 2 * _MARGIN
         places = list(_places(mark, wide, high, picture))
@@ -83,21 +88,20 @@ def _placed(findings: Sequence[Finding], scale: float, picture: tuple[int, int],
 def _places(mark: Box, wide: float, high: float, picture: tuple[int, int]) -> Iterator[Box]:
     """All places inside the picture, the nearest to that above the lesion first."""
     width, height = picture
-    if wide > width:
+    if wide > width or high > height:
         return
-    above = mark[1] - high
-    tops = [above] if 0 <= above <= height - high else []
-    tops.extend(sorted(range(0, int(height - high) + 1, _STEP), key=lambda top: abs(top - above)))
-    for top in tops:
-        for left in (min(max(mark[0], 0), width - wide), 0.0, width - wide):
-            yield left, top, left + wide, top + high
+    beside, above = min(max(mark[0], 0), width - wide), min(max(mark[1] - high, 0), height - high)
+    tops = (above, *range(0, int(height - high) + 1, _STEP))
+    corners = [(left, top) for top in tops for left in (beside, 0.0, width - wide)]
+    for left, top in sorted(corners, key=lambda corner: abs(corner[0] - beside) + abs(corner[1] - above)):
+        yield left, top, left + wide, top + high
 
 
 def _free(places: Iterable[Box], taken: Sequence[Box]) -> Iterator[Box]:
-    return (place for place in places if not any(overlap(place, other) for other in taken))
+    return (place for place in places if not any(_overlap(place, other) for other in taken))
 
 
-def overlap(one: Box, other: Box) -> bool:
+def _overlap(one: Box, other: Box) -> bool:
     """Whether two boxes share more than an edge."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 

@@ -50,6 +50,6 @@ def _write(draw: ImageDraw.ImageDraw, label: Label) -> None:
             line,
             fill=COLORS[label.finding.module],
             font=text_font(label.size),
-            stroke_width=2,
+            stroke_width=max(2, label.size // 8),
             stroke_fill=(0, 0, 0),
         )
