@@ -2,22 +2,23 @@
 
 from pathlib import Path
 
-from PIL import ImageDraw
+from PIL import Image, ImageDraw
 
 from inference.pixels import read_grey
 from inference.results import ImageResult
-from scp.objects.overlay import text_font, with_lesions
+from scp.objects.labels import text_font
+from scp.objects.overlay import with_lesions
 
-_HEIGHT = 1400
+_HEIGHT, _FOOT = 1400, 30
 LEGEND = "AI marks, unverified. Research use, not a diagnosis."
 
 
 def write_picture(image: ImageResult, folder: Path, memory: int) -> Path:
     """Write <laterality><view>-<last digits of the SOP Instance UID>.png and return its path."""
     picture = with_lesions(read_grey(Path(image.file), memory=memory).values, image, _HEIGHT)
-    draw = ImageDraw.Draw(picture)
-    place, font = (10, _HEIGHT - 30), text_font(16)
-    draw.text(place, LEGEND, fill=(255, 255, 255), font=font, stroke_width=2, stroke_fill=(0, 0, 0))
+    sheet = Image.new("RGB", (picture.width, _HEIGHT + _FOOT))
+    sheet.paste(picture)
+    ImageDraw.Draw(sheet).text((10, _HEIGHT + 6), LEGEND, fill=(255, 255, 255), font=text_font(16))
     path = folder / f"{image.laterality or ''}{image.view or 'image'}-{image.sop_instance_uid[-8:].strip('.')}.png"
-    picture.save(path)
+    sheet.save(path)
     return path

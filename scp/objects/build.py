@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pydicom import Dataset
 
-from inference.results import ImageResult, Module, Reason, StudyResult
+from inference.results import ImageResult, Reason, StudyResult
 from scp.objects.cad_sr import cad_sr
 from scp.objects.identity import content_digest
 from scp.objects.inputs import HeatMaps, Inputs, InvalidObjectError, ObjectOptions, Pictures, ResultObject, Revision
@@ -76,11 +76,12 @@ def _segmentations(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
 
 
 def _heat_maps(inputs: Inputs) -> Iterator[tuple[str, Dataset]]:
-    """One for each analysed image that has a map of any module."""
+    """One for each analysed image that has a map of any module with a score."""
     if inputs.heat_maps is None:
         return
     for image in inputs.result.analysed:
-        maps = {module: inputs.heat_maps(image.sop_instance_uid, module) for module in Module}
+        scored = [outcome.module for outcome in image.modules if outcome.score is not None]
+        maps = {module: inputs.heat_maps(image.sop_instance_uid, module) for module in scored}
         known = {module: heat_map for module, heat_map in maps.items() if heat_map is not None}
         if known:
             yield _suffix(inputs, image), heat_map_segmentation(inputs, image, known)

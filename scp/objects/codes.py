@@ -35,7 +35,6 @@ CAD_FINDINGS = {
     Module.MICROCALCIFICATION: CALCIFICATION_CLUSTER,
 }
 FINDINGS = {Module.NODULE: MASS, Module.MICROCALCIFICATION: CALCIFICATION_CLUSTER}
-MODULE_WORDS = {Module.NODULE: "mass", Module.MICROCALCIFICATION: "calcification"}
 
 IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")
 IMAGE_LATERALITY = Code("111027", "DCM", "Image Laterality")
@@ -116,11 +115,16 @@ def per_cent(score: float) -> float:
 
 
 def label(finding: Finding) -> str:
-    """What a reader sees beside the outline: never the word probability without a calibration."""
-    words = f"AI {MODULE_WORDS[finding.module]} score {per_cent(finding.score):g}"
+    """What a reader sees beside the outline, in one line."""
+    return ", ".join(label_lines(finding))
+
+
+def label_lines(finding: Finding) -> list[str]:
+    """What was found, then how probable it is: never the word probability without a calibration."""
+    lines = [f"AI {finding.module} score {per_cent(finding.score):g} (grade {finding.grade})"]
     if finding.probability is not None:
-        words += f", calibrated probability {per_cent(finding.probability):g} %"
-    return f"{words} (grade {finding.grade})"
+        lines.append(f"calibrated probability {per_cent(finding.probability):g} %")
+    return lines
 
 
 def breast_word(side: str) -> str:

@@ -11,9 +11,12 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
 
 LATIN = "DejaVuSans"
+BOLD = "DejaVuSans-Bold"
+"""For single words of ours: names are drawn in the others."""
 CHINESE = "STSong-Light"
 """Adobe's name: no package has an embeddable font, so the reader's own is used for what no other font has."""
 FIRST_EAST_ASIAN = 0x2E80
+_BOLD_FILE = ("matplotlib", "mpl-data/fonts/ttf/DejaVuSans-Bold.ttf")
 _FILES = {  # the first that has a character draws it
     LATIN: ("matplotlib", "mpl-data/fonts/ttf/DejaVuSans.ttf"),
     "IPAexGothic": ("matplotlib_fontja", "fonts/ipaexg.ttf"),
@@ -31,8 +34,9 @@ def marked_up(words: str) -> str:
 
 
 def register_latin() -> None:
-    """Make LATIN known to reportlab."""
+    """Make LATIN and BOLD known to reportlab."""
     _embedded(LATIN)
+    _embedded(BOLD)
 
 
 def _font_of(character: str) -> str:
@@ -48,7 +52,7 @@ def _font_of(character: str) -> str:
 
 @cache
 def _embedded(name: str) -> TTFont:
-    package, file = _FILES[name]
+    package, file = _BOLD_FILE if name == BOLD else _FILES[name]
     font = TTFont(name, _folder(package) / file)
     pdfmetrics.registerFont(font)
     return font

@@ -48,16 +48,29 @@ def lesion_segmentation(inputs: Inputs, image: ImageResult) -> Dataset:
 
 
 def heat_map_segmentation(inputs: Inputs, image: ImageResult, maps: dict[Module, NDArray[np.floating]]) -> Dataset:
-    """FRACTIONAL: how high each module scores each place, one segment a module; maps are 0 to 1 at stored size."""
-    ds = _segmentation(inputs, image, "heatmap", SegmentationStorage, "score maps")
+    """FRACTIONAL: where each module saw something, one segment a module that scored; maps are at stored size."""
+    scores = {m.module: m.score for m in image.modules if m.score is not None and m.module in maps}
+    ds = _segmentation(inputs, image, "heatmap", SegmentationStorage, "activation, not probability")
     ds.SegmentationType, ds.BitsAllocated, ds.BitsStored, ds.HighBit = "FRACTIONAL", 8, 8, 7
+    # neither fits (PS3.3 C.8.20.2): a belief that a lesion is there is nearer than a share of the pixel's area
     ds.SegmentationFractionalType, ds.MaximumFractionalValue = "PROBABILITY", MAXIMUM_FRACTION
-    ds.SegmentSequence = Items([segments.heat_map_segment(inputs.result, n, m) for n, m in enumerate(maps, 1)])
-    ds.SegmentsOverlap = "YES" if len(maps) > 1 else "NO"
-    _per_segment_frames(ds, inputs.source(image), len(maps))
-    _put_bytes(ds, (np.rint(np.clip(m, 0, 1) * MAXIMUM_FRACTION).astype(np.uint8) for m in maps.values()))
+    ds.SegmentSequence = Items(
+        segments.heat_map_segment(inputs.result, number, module, codes.per_cent(score))
+        for number, (module, score) in enumerate(scores.items(), 1)
+    )
+    ds.SegmentsOverlap = "YES" if len(scores) > 1 else "NO"
+    _per_segment_frames(ds, inputs.source(image), len(scores))
+    _put_bytes(ds, (_relative(maps[module], score) for module, score in scores.items()))
     _put_orientation(ds, inputs, image)
     return ds
+
+
+def _relative(activation: NDArray[np.floating], score: float) -> Frame:
+    """Fractions of which the highest is the score: a score is of a whole window, and its best places lie above."""
+    highest = float(activation.max())
+    scale = score * MAXIMUM_FRACTION / highest if highest > 0 else 0.0
+    fractions: Frame = np.rint(np.clip(activation, 0, None) * scale).astype(np.uint8)
+    return fractions
 
 
 def _segmentation(inputs: Inputs, image: ImageResult, kind: str, sop_class_uid: str, description: str) -> Dataset:

@@ -13,22 +13,27 @@ ABNORMAL_STRUCTURE = Code("49755003", "SCT", "Morphologically Abnormal Structure
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 BACKGROUND = Code("125040", "DCM", "Background")
 
-DISPLAY_COLORS = {  # CIELab as unsigned 16 bit (PS3.3 C.10.7.1.1): red for masses, yellow for calcifications
+DISPLAY_COLORS = {  # CIELab as unsigned 16 bit (PS3.3 C.10.7.1.1): red nodules, yellow microcalcifications
     Module.NODULE: [39321, 48316, 43176],
     Module.MICROCALCIFICATION: [55704, 30840, 48316],
 }
 
 
 def lesion_segment(result: StudyResult, number: int, finding: Finding) -> Dataset:
-    """A lesion, with score and grade in its label."""
-    ds = _segment(result, number, finding.module, codes.label(finding)[:64])
+    """A lesion, with score and grade in its label; a probability no longer fits there (LO)."""
+    label, *probability = codes.label_lines(finding)
+    ds = _segment(result, number, finding.module, label, "; ".join([*probability, codes.RESEARCH_USE]))
     ds.TrackingID, ds.TrackingUID = finding.tracking_id, finding.tracking_uid
     return ds
 
 
-def heat_map_segment(result: StudyResult, number: int, module: Module) -> Dataset:
-    """The score map of a module."""
-    return _segment(result, number, module, f"AI {codes.MODULE_WORDS[module]} score map")
+def heat_map_segment(result: StudyResult, number: int, module: Module, per_cent: float) -> Dataset:
+    """Where a module saw something, and what its values are relative to."""
+    description = (
+        f"Activation of the {module} module's network, scaled so that its highest value in the image is the module's "
+        f"score of the image ({per_cent:g} of 100). A relative measure, not a probability. {codes.RESEARCH_USE}."
+    )
+    return _segment(result, number, module, f"AI {module} activation, not a probability", description)
 
 
 def background_segment() -> Dataset:
@@ -41,10 +46,10 @@ def background_segment() -> Dataset:
     return ds
 
 
-def _segment(result: StudyResult, number: int, module: Module, label: str) -> Dataset:
+def _segment(result: StudyResult, number: int, module: Module, label: str, description: str) -> Dataset:
     ds = Dataset()
     ds.SegmentNumber, ds.SegmentLabel = number, label
-    ds.SegmentDescription = codes.RESEARCH_USE
+    ds.SegmentDescription = description
     ds.SegmentAlgorithmType = "AUTOMATIC"
     ds.SegmentedPropertyCategoryCodeSequence = ABNORMAL_STRUCTURE.sequence()
     ds.SegmentedPropertyTypeCodeSequence = codes.FINDINGS[module].sequence()

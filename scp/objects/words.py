@@ -1,9 +1,10 @@
 """The sentences of a result: the same ones in every kind of object, and never more than the rules allow."""
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from inference.results import Assessment, ImageResult, ModelIdentity, Module, ModuleStatus, Status, StudyResult
-from scp.objects.codes import GRADE_WORDS, MODULE_WORDS, RESEARCH_USE, breast_word, per_cent, reason_words
+from scp.objects.codes import GRADE_WORDS, RESEARCH_USE, breast_word, per_cent, reason_words
 
 SIDES: tuple[Literal["R"], Literal["L"]] = ("R", "L")
 STANDARD_VIEWS = ("CC", "MLO")
@@ -41,19 +42,57 @@ def image_lines(result: StudyResult) -> list[str]:
 
 
 def image_line(result: StudyResult, image: ImageResult) -> str:
-    """E.g. 'RCC: analysed; mass score 91 (grade 5); calcification: no mark.'"""
-    words = [f"{image_name(image)}: {image.status}"]
+    """E.g. 'RCC: analysed; nodule: score 91 (grade 5); microcalcification: no mark.'"""
+    return f"{image_name(image)}: {image_words(result, image)}. (SOP Instance {image.sop_instance_uid})"
+
+
+def image_words(result: StudyResult, image: ImageResult) -> str:
+    """E.g. 'analysed; nodule: score 91 (grade 5); microcalcification: no mark'."""
+    words = [str(image.status)]
     if image.reason is not None and image.status is not Status.ANALYSED:
         words.append(reason_words(image.reason))
     words.extend(f"note: {reason_words(note)}" for note in image.notes)
     if image.status is Status.ANALYSED:
         words.extend(_module(result, image, module) for module in Module)
-    return "; ".join(words) + f". (SOP Instance {image.sop_instance_uid})"
+    return "; ".join(words)
 
 
 def image_name(image: ImageResult) -> str:
     """'RCC', or what of it is known."""
     return f"{image.laterality or ''}{image.view or ''}" or "image without view"
+
+
+def view_name(laterality: str | None, view: str | None) -> str:
+    """'R CC', or what is not stated of it."""
+    if laterality and view:
+        return f"{laterality} {view}"
+    known = laterality or view
+    if known is None:
+        return "side and view not stated"
+    return f"{known}, {'view' if laterality else 'side'} not stated"
+
+
+def image_caption(image: ImageResult) -> str:
+    """E.g. 'R CC: analysed, 2 marks', 'L CC: FAILED, ...': what stands with a picture, or in its place."""
+    name = view_name(image.laterality, image.view)
+    if image.status is not Status.ANALYSED:
+        return f"{name}: {image.status.upper()}, {reason_words(image.reason)}"
+    count = len(image.findings)
+    marks = f"{count} mark{'s' * (count > 1)}" if count else "no mark"
+    ended = {outcome.module: outcome.status for outcome in image.modules}
+    missing = [
+        f"; {module} {ended.get(module, ModuleStatus.NOT_ATTEMPTED)}"
+        for module in Module
+        if ended.get(module) is not ModuleStatus.SUCCEEDED
+    ]
+    return f"{name}: analysed, {marks}{''.join(missing)}"
+
+
+def analysed_by(result: StudyResult, written: datetime) -> str:
+    """Which program and networks spoke, and when."""
+    at = written.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    names = [f"mammonode {result.software_version}", *(f"{model.name} {model.version}" for model in result.models)]
+    return f"{', '.join(names)}, analysed {at}"
 
 
 def negative_allowed(result: StudyResult, image: ImageResult) -> bool:
@@ -98,11 +137,11 @@ def _view_state(result: StudyResult, side: str, view: str) -> str:
 def _module(result: StudyResult, image: ImageResult, module: Module) -> str:
     outcome = next((m for m in image.modules if m.module is module), None)
     if outcome is None or outcome.status is ModuleStatus.NOT_ATTEMPTED:
-        return f"{MODULE_WORDS[module]}: not attempted"
+        return f"{module}: not attempted"
     if outcome.status is ModuleStatus.FAILED:
-        return f"{MODULE_WORDS[module]}: failed ({reason_words(outcome.reason)})"
+        return f"{module}: failed ({reason_words(outcome.reason)})"
     if outcome.score is None or outcome.grade is None:
-        return f"{MODULE_WORDS[module]}: no mark"
+        return f"{module}: no mark"
     if outcome.grade == 1 and not negative_allowed(result, image):
-        return f"{MODULE_WORDS[module]}: no mark, score {per_cent(outcome.score):g}"
-    return f"{MODULE_WORDS[module]}: score {per_cent(outcome.score):g} (grade {outcome.grade})"
+        return f"{module}: no mark, score {per_cent(outcome.score):g}"
+    return f"{module}: score {per_cent(outcome.score):g} (grade {outcome.grade})"

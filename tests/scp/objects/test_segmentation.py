@@ -59,7 +59,7 @@ def test_binary_round_trip_with_tracking_ids(build_case, views):
     segments = [(segment.SegmentNumber, segment.TrackingID) for segment in ds.SegmentSequence]
     assert segments == [(1, "RCC-nodule-1"), (2, "RCC-nodule-2"), (3, "RCC-microcalcification-1")]
     np.testing.assert_array_equal(frames[0], inside(ring((60.0, 80.0), 20), 200, 160))
-    assert ds.SegmentSequence[0].SegmentLabel == "AI mass score 97 (grade 6)"
+    assert ds.SegmentSequence[0].SegmentLabel == "AI nodule score 97 (grade 6)"
     assert (ds.Rows, ds.Columns, ds.PatientOrientation) == (200, 160, views[0].PatientOrientation)
     assert "FrameOfReferenceUID" not in ds
 
@@ -92,10 +92,39 @@ def test_heat_map_is_fractional(build_case):
     ]
     ds = reread(objects[0].dataset)
     assert (ds.SegmentationType, ds.SegmentationFractionalType) == ("FRACTIONAL", "PROBABILITY")
-    expected = np.rint(np.linspace(0, 1, 200 * 160).reshape(200, 160) * 255)
+    ramp = np.linspace(0, 1, 200 * 160).reshape(200, 160)
     frames = pixel_array(ds)
     assert len(frames) == len(Module)
-    np.testing.assert_array_equal(frames[1], expected)
+    np.testing.assert_array_equal(frames[0], np.rint(ramp * 0.97 * 255))
+    np.testing.assert_array_equal(frames[1], np.rint(ramp * 0.91 * 255))
+
+
+def test_heat_map_says_what_its_values_are_relative_to(one_of):
+    ds = one_of("heatmap", "none")
+    assert pixel_array(ds).max(axis=(1, 2)).tolist() == [13, 13], "5 of 100"
+    assert ds.SeriesDescription == "AI activation, not probability - research use, not a diagnosis"
+    nodule, calcification = ds.SegmentSequence
+    assert nodule.SegmentLabel == "AI nodule activation, not a probability"
+    assert nodule.SegmentDescription == (
+        "Activation of the nodule module's network, scaled so that its highest value in the image is the module's "
+        "score of the image (5 of 100). A relative measure, not a probability. Research use, not a diagnosis."
+    )
+    assert calcification.SegmentLabel == "AI microcalcification activation, not a probability"
+
+
+def test_heat_map_of_a_module_without_a_score_is_not_made(build_case):
+    made = {item.file_name: item.dataset for item in build_case("partial", kinds=["heatmap"])}
+    assert list(made) == ["heatmap-1-RCC.dcm", "heatmap-2-LCC.dcm", "heatmap-3-RMLO.dcm"]
+    assert [s.SegmentLabel for s in made["heatmap-3-RMLO.dcm"].SegmentSequence] == [
+        "AI nodule activation, not a probability"
+    ]
+
+
+def test_label_of_a_calibrated_mark_keeps_its_grade(one_of, views):
+    cluster = lesion("RCC-microcalcification-1", (60.0, 80.0), module=Module.MICROCALCIFICATION, probability=0.191)
+    (segment,) = one_of("seg", result=study_result([image_result(views[0], [cluster])], "1.2.3")).SegmentSequence
+    assert segment.SegmentLabel == "AI microcalcification score 91 (grade 5)"
+    assert segment.SegmentDescription == "calibrated probability 19.1 %; Research use, not a diagnosis"
 
 
 def test_plane_orientation_is_an_opt_in(one_of):

@@ -23,7 +23,7 @@ def test_score_and_grade_are_numbers_that_ohif_labels(one_of, find):
     first_uidref = next(item for item in group.ContentSequence if item.ValueType == "UIDREF")
     assert first_uidref.ConceptNameCodeSequence[0].CodeMeaning == "Tracking Unique Identifier"
     (comment,) = find(group, codes.COMMENT)
-    assert comment.TextValue == "AI mass score 91 (grade 5) - not a diagnosis"
+    assert comment.TextValue == "AI nodule score 91 (grade 5) - not a diagnosis"
 
 
 def test_every_item_has_a_concept_name(one_of):
@@ -57,7 +57,7 @@ def test_linked_marks_name_each_other_and_keep_their_own_uids(one_of, find):
     uids = [item.UID for item in find(ds, codes.TRACKING_UID)]
     assert len(set(uids)) == len(uids) == 5
     comments = [item.TextValue for item in find(ds, codes.COMMENT)]
-    assert "AI mass score 97 (grade 6) - not a diagnosis; the same lesion as RMLO-nodule-1" in comments
+    assert "AI nodule score 97 (grade 6) - not a diagnosis; the same lesion as RMLO-nodule-1" in comments
 
 
 def test_negative_report_is_a_report(one_of, find, coded):
@@ -73,7 +73,7 @@ def test_images_that_were_not_analysed_are_named_with_the_reason(one_of, find, v
     ds = one_of("tid1500", "partial")
     comments = " ".join(item.TextValue for item in find(ds, codes.COMMENT))
     assert f"LMLO: failed; The pixels cannot be decoded. (SOP Instance {views[3].SOPInstanceUID})" in comments
-    assert "calcification: failed (The pixels cannot be decoded)" in comments
+    assert "microcalcification: failed (The pixels cannot be decoded)" in comments
     assert "Left breast: no grade (Only one view of this breast was analysed)." in comments
     assert "grade 1" not in comments, "no negative for a breast that was not fully read"
     assert coded_grades(ds, find) == {"GRADE-STUDY": "G5", "GRADE-R": "G5"}
