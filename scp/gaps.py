@@ -105,7 +105,7 @@ def _not_received(result: StudyResult) -> Iterator[Gap]:
 
 _NOT_RECEIVED = Reason(code="not-received", text="No such image came.", remedy="Send it; the result is then revised.")
 _MAYBE_RECEIVED = Reason(
-    code="not-received",
+    code="not-recognised",
     text="No image says that it is this one; one came that does not say its breast or view.",
     remedy="Correct its header at the source and send it again.",
 )
