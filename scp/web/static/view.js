@@ -158,7 +158,8 @@ export class View {
     const { clientWidth: width, clientHeight: height } = this.figure;
     if (!width || !height) return;
     this.size = [width, height];
-    this.overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const { width: exactWidth, height: exactHeight } = this.overlay.getBoundingClientRect();
+    this.overlay.setAttribute("viewBox", `0 0 ${exactWidth} ${exactHeight}`);
     const ratio = devicePixelRatio;
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       this.canvas.width = Math.round(width * ratio);
