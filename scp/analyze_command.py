@@ -12,7 +12,7 @@ from config.settings import Settings
 from inference.errors import InferenceError
 from scp.analyze import Analysis, analyze
 from scp.composition import load_analyser
-from scp.findings_table import findings_table, study_line
+from scp.findings_table import print_result
 
 
 def run_analyze(paths: Sequence[Path], output: Path, settings: Settings, *, as_json: bool) -> int:
@@ -44,8 +44,7 @@ def run_analyze(paths: Sequence[Path], output: Path, settings: Settings, *, as_j
 def _show(analysis: Analysis, output: Path) -> None:
     out = Console()
     for study in analysis.studies:
-        out.print(findings_table(study.result))
-        out.print(study_line(study.result), markup=False, highlight=False)
+        print_result(study.result, out)
     for file, reason in analysis.unreadable.items():
         out.print(f"{file}: {reason.text} {reason.remedy}", style="red", markup=False, highlight=False)
     out.print(f"Results and pictures: {output}", markup=False, highlight=False)

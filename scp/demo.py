@@ -21,7 +21,7 @@ from config.settings import Settings, load
 from inference.results import StudyResult
 from scp import operations
 from scp.demonstration_study import demonstration_study
-from scp.findings_table import findings_table, study_line
+from scp.findings_table import print_result
 from scp.pictures import write_picture
 from scp.stand_in_pacs import StandInPacs
 
@@ -157,8 +157,7 @@ def _show(
         sys.stdout.write(json.dumps(answer | {"pictures": [str(path) for path in pictures]}, indent=1) + "\n")
         return
     out = Console()
-    out.print(findings_table(result))
-    out.print(study_line(result), markup=False, highlight=False)
+    print_result(result, out)
     for path in pacs.objects:
         ds = pydicom.dcmread(path, stop_before_pixels=True)
         out.print(f"  back in the PACS: {ds.SOPClassUID.name}, {ds.SeriesDescription}", markup=False, highlight=False)

@@ -1,37 +1,113 @@
 """A study's result as a table for the terminal."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 
-from inference.results import Assessment, Finding, ImageResult, ModuleResult, StudyResult
+from inference.results import Assessment, Finding, ImageResult, Module, ModuleResult, ModuleStatus, StudyResult
+from scp.gaps import Gap, Lack, gaps, negative_stands, summary
+from scp.image_names import image_names
 
 DISCLAIMER = "AI result, unverified. Research use, not a diagnosis."
 
 
-def findings_table(result: StudyResult) -> Table:
-    """One row for each marked lesion, and one for each image and module without any, with the reason."""
+@dataclass(frozen=True)
+class Told:
+    """A result, the names of its images, and what it lacks."""
+
+    result: StudyResult
+    names: Mapping[str, str]
+    gaps: tuple[Gap, ...]
+
+    @classmethod
+    def of(cls, result: StudyResult) -> "Told":
+        """Names are completed from the files themselves."""
+        names = image_names(result, {image.sop_instance_uid: Path(image.file) for image in result.images})
+        return cls(result, names, gaps(result, names))
+
+
+def print_result(result: StudyResult, out: Console) -> None:
+    """The table, what it has no room for, and last the grades, which stay in sight."""
+    told = Told.of(result)
+    out.print(findings_table(told))
+    for line in (*remark_lines(told), study_line(told)):
+        out.print(line, markup=False, highlight=False)
+
+
+def findings_table(told: Told) -> Table:
+    """One row for each marked lesion, and one for each image and module without any."""
+    result = told.result
     measured = all(image.pixel_spacing for image in result.analysed)
     caption = DISCLAIMER if measured else f"{DISCLAIMER} Size in pixels where the image does not tell millimetres."
     table = Table(title=f"Study {result.study_instance_uid}", title_justify="left", caption=caption)
-    for heading in ("image", "module", "score", "grade"):
+    table.add_column("image")
+    for heading in ("module", "score", "grade"):
         table.add_column(heading, no_wrap=True)
     for heading in ("centre (x, y)", "size"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for image in result.images:
-        name = f"{image.laterality or '?'} {image.view or '?'}"
         if not image.modules:
-            why = f"{image.status.value}: {image.reason.text}" if image.reason else image.status.value
-            table.add_row(f"{name} {Path(image.file).name[-16:]}", "", "", "", why, "")
+            table.add_row(told.names[image.sop_instance_uid], image.status.value, "", "", "", "")
         for module in image.modules:
-            _add_module(table, name, image, module)
+            _add_module(table, told, image, module)
     return table
 
 
-def study_line(result: StudyResult) -> str:
-    """The grade of the study and of each breast, or why it is withheld."""
+def remark_lines(told: Told) -> list[str]:
+    """What a table has no room for: what was not judged and why, and places that got no mark."""
+    said = []
+    for image in told.result.images:
+        name = told.names[image.sop_instance_uid]
+        if image.reason:
+            said.append(f"{name} {image.status.value} ({Path(image.file).name}): {image.reason.text}")
+        for module in image.modules:
+            if module.reason:
+                said.append(f"{name}, {module.module.value} {module.status.value}: {module.reason.text}")
+    said += [f"{gap.name} {gap.lack.value}: {gap.reason.text}" for gap in told.gaps if gap.lack is Lack.NOT_RECEIVED]
+    return [*said, *unmarked_lines(told.result)]
+
+
+def unmarked_lines(result: StudyResult) -> list[str]:
+    """How many places got no mark, by module: they are no findings.
+
+    Where a module marked nothing, all of them lay below the cut. Beside marks some may lie above it: an image has
+    a highest number of marks.
+    """
+    places = [(image, module) for image in result.images for module in image.modules if module.unmarked]
+    bare = [pair for pair in places if not pair[1].findings]
+    beside = [pair for pair in places if pair[1].findings]
+    said = []
+    if bare:
+        said.append(f"{_counted(bare)} scored below the cut for a mark: not findings.")
+    if beside:
+        said.append(
+            f"Beside marks, {_counted(beside)} got none: below the cut, or beyond the most marks of an image."
+        )
+    return said
+
+
+def _counted(places: Sequence[tuple[ImageResult, ModuleResult]]) -> str:
+    """'14 places on 2 images (microcalcification 14)'."""
+    total = sum(module.unmarked for _, module in places)
+    images = len({image.sop_instance_uid for image, _ in places})
+    by_module = {kind.value: sum(module.unmarked for _, module in places if module.module is kind) for kind in Module}
+    modules = ", ".join(f"{name} {number}" for name, number in by_module.items() if number)
+    return f"{_number(total, 'place')} on {_number(images, 'image')} ({modules})"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def study_line(told: Told) -> str:
+    """The grade of the study and of each breast, or why it is withheld; and what the study lacks."""
+    result = told.result
     breasts = (f"{side} breast: {_grade(breast)}" for side, breast in sorted(result.breasts.items(), reverse=True))
-    return "; ".join((f"study: {_grade(result.study)}", *breasts))
+    lacking = [f"INCOMPLETE ({summary(told.gaps)})"] if told.gaps else []
+    return "; ".join((f"study: {_grade(result.study)}", *breasts, *lacking))
 
 
 def _grade(assessment: Assessment) -> str:
@@ -40,18 +116,17 @@ def _grade(assessment: Assessment) -> str:
     return f"no grade ({assessment.withheld.text if assessment.withheld else 'nothing was analysed'})"
 
 
-def _add_module(table: Table, name: str, image: ImageResult, module: ModuleResult) -> None:
+def _add_module(table: Table, told: Told, image: ImageResult, module: ModuleResult) -> None:
+    name = told.names[image.sop_instance_uid]
     for finding in module.findings:
         x, y = finding.center
         cells = (f"{finding.score:.3f}", str(finding.grade), f"{x:.0f}, {y:.0f}", _size(image, finding))
         table.add_row(name, module.module.value, *cells)
     if not module.findings:
-        if module.score is None:
-            what = f"{module.status.value}: {module.reason.text}" if module.reason else module.status.value
-        else:
-            what = "no mark" + (f", {module.unmarked} below the mark grade" if module.unmarked else "")
+        what = "no mark" if module.status is ModuleStatus.SUCCEEDED else module.status.value
         score = "" if module.score is None else f"{module.score:.3f}"
-        table.add_row(name, module.module.value, score, str(module.grade or ""), what, "")
+        stands = module.grade != 1 or negative_stands(told.result, image, told.gaps)
+        table.add_row(name, module.module.value, score, str(module.grade or "") if stands else "", what, "")
 
 
 def _size(image: ImageResult, finding: Finding) -> str:

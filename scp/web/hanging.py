@@ -8,7 +8,7 @@ PatientOrientation alone.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +30,6 @@ class Turn:
     chest_wall: Side
     basis: Basis
     conflict: bool = False
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an image hangs: `column` 0 for the right breast, 1 for the left."""
-
-    row: int
-    column: int
 
 
 def chest_wall_side(pixels: NDArray[np.uint8]) -> Side | None:
@@ -92,10 +84,26 @@ def _upside_down(laterality: str, view: str | None, patient_orientation: Sequenc
 T = TypeVar("T")
 
 
-def hang(images: Iterable[tuple[T, str | None, str | None]]) -> tuple[list[tuple[T | None, T | None]], list[T]]:
-    """Rows of (right, left) pairs, CC first, then MLO, then other views; and the images without a place.
+@dataclass(frozen=True)
+class Row(Generic[T]):
+    """One row of the light box. Only the first row of a view can lack an image that a reader expects."""
 
-    `images`: (image, laterality, view). Images of one place follow in further rows, in the order given.
+    view: str
+    right: T | None
+    left: T | None
+    first: bool
+
+    @property
+    def filled(self) -> bool:
+        """Whether any image hangs in it."""
+        return self.right is not None or self.left is not None
+
+
+def hang(images: Iterable[tuple[T, str | None, str | None]]) -> tuple[list[Row[T]], list[T]]:
+    """Rows of right and left, CC first, then MLO, then other views; and the images without a place.
+
+    `images`: (image, laterality, view). Images of one place follow in further rows, in the order given. CC and MLO
+    have a row even without any image: what is missing must be seen.
     """
     columns: dict[tuple[str, str], list[T]] = {}
     homeless = []
@@ -105,11 +113,13 @@ def hang(images: Iterable[tuple[T, str | None, str | None]]) -> tuple[list[tuple
         else:
             columns.setdefault((view, laterality), []).append(image)
     views = [*VIEW_ROWS, *sorted({view for view, _ in columns} - set(VIEW_ROWS))]
-    rows: list[tuple[T | None, T | None]] = []
+    rows: list[Row[T]] = []
     for view in views:
         right, left = columns.get((view, "R"), []), columns.get((view, "L"), [])
-        for number in range(max(len(right), len(left))):
-            rows.append(
-                (right[number] if number < len(right) else None, left[number] if number < len(left) else None)
-            )
+        for number in range(max(len(right), len(left), 1)):
+            rows.append(Row(view, _nth(right, number), _nth(left, number), number == 0))
     return rows, homeless
+
+
+def _nth(images: Sequence[T], number: int) -> T | None:
+    return images[number] if number < len(images) else None

@@ -10,11 +10,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from inference.results import Assessment, Finding, ImageResult, Reason, Status, StudyResult
+from scp.findings_table import unmarked_lines
+from scp.gaps import beside_analysed, gaps, of_breast
+from scp.image_names import image_names
 from scp.journal_rows import StudyRow, StudyState
 from scp.web import texts
 from scp.web.access import AnyVisitor
+from scp.web.badges import badge, no_findings
 from scp.web.downloads import kinds_of
 from scp.web.hanging import hang
+from scp.web.incomplete import incomplete
 from scp.web.opinions import Opinion
 from scp.web.pages import page
 from scp.web.state import State, StudyUid, WebState
@@ -64,6 +69,7 @@ def history(request: Request, state: State, study: StudyUid) -> HTMLResponse:
 def _history(state: WebState, row: StudyRow) -> dict[str, Any]:
     return {
         "study": row,
+        "incomplete": incomplete(state, row),
         "pending": row.state in (StudyState.RECEIVED, StudyState.WAITING, StudyState.ANALYSING),
         "events": state.journal.events(row.study_instance_uid),
         "deliveries": state.journal.deliveries(row.study_instance_uid),
@@ -74,18 +80,25 @@ def _history(state: WebState, row: StudyRow) -> dict[str, Any]:
 
 def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...], reader: str) -> dict[str, Any]:
     result = kept.result
-    files = spooled(state, result.study_instance_uid)
+    files = {uid: item.path for uid, item in spooled(state, result.study_instance_uid).items()}
+    names = image_names(result, files)
+    found = gaps(result, names)
     shown = [image for image in result.images if image.rows and image.sop_instance_uid in files]
     rows, others = hang((image, image.laterality, image.view) for image in shown if image.status is Status.ANALYSED)
-    not_analysed = [image for image in shown if image.status is not Status.ANALYSED]
     return {
         "result": result,
+        "record": kept.folder.record,
         "rows": rows,
-        "others": others,
-        "not_analysed": not_analysed,
+        "others": others + [image for image in shown if image.status is not Status.ANALYSED],
         "marked": _marked(result, opinions, reader),
+        "no_findings": no_findings(result, found),
+        "unmarked": unmarked_lines(result),
         "added": [opinion for opinion in opinions if opinion.verdict == "added"],
-        "names": image_names(result),
+        "names": names,
+        "gaps": found,
+        "lacking": {side: of_breast(found, side) for side in ("R", "L")},
+        "beside": beside_analysed(result),
+        "badges": {image.sop_instance_uid: badge(result, image, found) for image in result.images},
         "breasts": breasts(result),
         "remarks": remarks(result),
         "kinds": kinds_of(kept.folder),
@@ -104,17 +117,6 @@ def _marked(result: StudyResult, opinions: tuple[Opinion, ...], reader: str) -> 
         own = said.pop(reader, None)
         marked.append(MarkedFinding(number, finding, image, own, tuple(said.values())))
     return marked
-
-
-def image_names(result: StudyResult) -> dict[str, str]:
-    """'R CC' and the like by SOP Instance UID; a second image of one view is 'R CC (2)'."""
-    names: dict[str, str] = {}
-    seen: dict[str, int] = {}
-    for image in result.images:
-        name = " ".join(filter(None, (image.laterality, image.view))) or texts.IMAGE
-        seen[name] = seen.get(name, 0) + 1
-        names[image.sop_instance_uid] = name if seen[name] == 1 else f"{name} ({seen[name]})"
-    return names
 
 
 def breasts(result: StudyResult) -> Mapping[str, Assessment | None]:

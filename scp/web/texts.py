@@ -1,6 +1,7 @@
 """Every English sentence of the page, in one place."""
 
 from inference.results import Module, Reason
+from scp.gaps import Lack
 
 PRODUCT = "mammonode"
 DISCLAIMER = (
@@ -123,15 +124,27 @@ BREAST_NOT_IMAGED = "not imaged"
 NO_GRADE = "no grade"
 WITHHELD = "No grade is given:"
 GRADE_WORDS = {
-    6: "highest suspicion",
-    5: "very high suspicion",
-    4: "suspicion",
+    6: "malignant",
+    5: "very high suspicion of malignancy",
+    4: "suspicion of malignancy",
     3: "probably benign",
-    1: "no suspicion",
+    1: "benign",
 }
+GRADES_TITLE = "What the grades mean"
+GRADES_NOTE = (
+    "2 is not used. A grade says where the computer's score lies; it is not a radiologist's BI-RADS assessment."
+)
 LEGEND = (("nodule", "nodule"), ("microcalcification", "microcalcification"), ("reader", "added by a reader"))
 FINDINGS = "Findings"
 NO_FINDINGS = "No finding is marked."
+NO_FINDINGS_IN_PART = "No finding is marked on what was analysed. The study is incomplete."
+NOTHING_ANALYSED = "Not analysed."
+INCOMPLETE = "incomplete"
+INCOMPLETE_TITLE = "Incomplete: not everything was analysed"
+BESIDE_ANALYSED = "Also excluded, where another image of the view was analysed:"
+NO_MARK = "analysed, no mark"
+ANALYSED_AT = "Analysed"
+UNVERIFIED = "Research use, not a diagnosis. UNVERIFIED result of a computer."
 MODULE = "Module"
 SCORE = "Score"
 PROBABILITY = "Probability of malignancy"
@@ -173,9 +186,7 @@ TURNED = "turned upside down for hanging"
 AS_STORED = "shown as stored: which side is the chest wall is not known"
 CONFLICT = "PatientOrientation and the pixels name different sides for the chest wall"
 NO_PIXELS = "This image cannot be shown."
-UNMARKED = "more found, not marked"
 OTHER_VIEWS = "Other images, not part of the hanging"
-SCALE = "Grades 1, 3, 4, 5, 6: 6 is the most suspicious. Not a BI-RADS assessment by a radiologist."
 PROGRESS = "Progress and delivery"
 
 # viewer
@@ -263,6 +274,12 @@ STATES = {
     "cancelled": "cancelled",
 }
 MODULES = {Module.NODULE: "Nodule", Module.MICROCALCIFICATION: "Microcalcification"}
+LACKS = {
+    Lack.FAILED: "FAILED",
+    Lack.MODULE_FAILED: "FAILED in part",
+    Lack.NOT_RECEIVED: "not received",
+    Lack.EXCLUDED: "not analysed, excluded",
+}
 KINDS = {
     "cad-sr": "Mammography CAD SR",
     "tid1500": "Measurement report (SR)",

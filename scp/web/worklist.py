@@ -12,6 +12,7 @@ from scp import operations
 from scp.journal_rows import DeliveryRow, EventRow, StudyRow, StudyState
 from scp.web import texts
 from scp.web.access import OPERATORS_ONLY
+from scp.web.incomplete import incomplete
 from scp.web.pages import page
 from scp.web.state import State, StudyUid, WebState
 from scp.web.study_files import study_row
@@ -125,6 +126,7 @@ def _values(state: WebState, wanted: Filter) -> dict[str, Any]:
     return {
         "wanted": wanted,
         "found": found,
+        "incomplete": {row.study_instance_uid: incomplete(state, row) for row in found.studies},
         "counts": {state.value: counts.get(state, 0) for state in StudyState},
         "total": sum(counts.values()),
         "busy": sum(counts.get(state, 0) for state in BUSY),

@@ -38,10 +38,16 @@ class Found:
 
 
 def find_studies(engine: Engine, wanted: Filter) -> Found:
-    """Failed studies first (someone must act), then by grade, 6 first, then the latest change first."""
+    """Failed studies first (someone must act), then by grade, 6 first, then the latest change first.
+
+    A study without a grade of which an image failed stands below grade 4: nobody knows what it would have got.
+    One whose grade is withheld for another reason stands above grade 1.
+    """
     worst_first = (
         case((studies.c.state == StudyState.FAILED, 0), else_=1),
-        func.coalesce(studies.c.grade, 0).desc(),
+        func.coalesce(
+            studies.c.grade, case((studies.c.failed > 0, 3.5), (studies.c.analysed > 0, 2), else_=0)
+        ).desc(),
         studies.c.updated.desc(),
     )
     query = _matching(select(studies), wanted).order_by(*worst_first)

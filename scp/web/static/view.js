@@ -22,6 +22,9 @@ export class View {
     this.preview = null;
     this.labels = new Map();
     this.size = [figure.clientWidth, figure.clientHeight];
+    // on paper the figure gets another size, and what is painted is scaled to it without being painted anew
+    const side = { R: "xMax", L: "xMin" }[figure.dataset.laterality] ?? "xMid";
+    this.overlay.setAttribute("preserveAspectRatio", `${side}YMid meet`);
     this.makeLabels();
     new ResizeObserver(() => this.resize()).observe(figure);
   }
@@ -155,6 +158,8 @@ export class View {
     const { clientWidth: width, clientHeight: height } = this.figure;
     if (!width || !height) return;
     this.size = [width, height];
+    const { width: exactWidth, height: exactHeight } = this.overlay.getBoundingClientRect();
+    this.overlay.setAttribute("viewBox", `0 0 ${exactWidth} ${exactHeight}`);
     const ratio = devicePixelRatio;
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       this.canvas.width = Math.round(width * ratio);

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scp.web.hanging import chest_wall_side, hang, turn
+from scp.web.hanging import Row, chest_wall_side, hang, turn
 
 
 @pytest.mark.parametrize(
@@ -64,5 +64,14 @@ def test_rows_of_pairs() -> None:
         ("f", None, "CC"),
     ]
     rows, homeless = hang([*images, ("g", "R", "CC")])
-    assert rows == [("b", "c"), ("g", None), ("d", "a"), ("e", None)]
+    assert rows == [
+        Row("CC", "b", "c", True),
+        Row("CC", "g", None, False),
+        Row("MLO", "d", "a", True),
+        Row("ML", "e", None, True),
+    ]
     assert homeless == ["f"]
+
+
+def test_the_standard_views_have_a_row_without_any_image() -> None:
+    assert hang([("a", "L", "MLO")]) == ([Row("CC", None, None, True), Row("MLO", None, "a", True)], [])

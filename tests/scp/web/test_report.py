@@ -9,6 +9,7 @@ import pytest
 from inference.pixels import read_grey
 from phantoms.web_node import DIGEST
 from phantoms.web_study import COLUMNS, LESIONS, ROWS, STUDY
+from scp.findings_table import unmarked_lines
 from scp.result_folders import Current
 from scp.web import texts
 
@@ -113,3 +114,10 @@ def test_the_earlier_result_is_shown_while_a_later_one_is_made(node, page) -> No
     assert "RCC-nodule-1" in html
     node.results.set_current(STUDY, Current(digest=DIGEST, content=DIGEST))
     assert texts.OVERTAKEN not in page.get(f"/studies/{STUDY}").text
+
+
+def test_places_beside_marks(result) -> None:
+    assert unmarked_lines(result) == [
+        "Beside marks, 3 places on 3 images (nodule 2, microcalcification 1) got none: "
+        "below the cut, or beyond the most marks of an image."
+    ]

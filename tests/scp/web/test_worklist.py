@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import insert
 
 from inference.results import Reason
+from phantoms.told_study import incomplete_study
+from phantoms.web_node import DIGEST
 from phantoms.web_study import STUDY
 from scp.journal_rows import SEVERITY, InstanceRow, StudyState
 from scp.tables import studies
@@ -37,6 +39,36 @@ def test_worst_first(crowd, page) -> None:
     html = page.get("/").text
     assert html.index("1.2.4</a>") < html.index(f"{STUDY}</a>") < html.index("1.2.2</a>")
     assert "6 studies" in html
+
+
+def test_what_has_no_grade_stands_above_low_suspicion(crowd, node, page) -> None:
+    for uid, grade, analysed, failed in (("1.3.3", 3, 4, 0), ("1.3.4", None, 3, 1), ("1.3.5", None, 3, 0)):
+        node.journal.record_study(uid, state="delivered", grade=grade, images=4, analysed=analysed, failed=failed)
+    assert uids(page)[:7] == ["1.2.4", STUDY, "1.2.2", "1.3.4", "1.3.3", "1.3.5", "1.2.1"]
+
+
+def test_a_study_that_lacks_something_is_not_shown_as_well_done(crowd, node, page) -> None:
+    result = incomplete_study()
+    node.results.revision(result.study_instance_uid, DIGEST).write_result(result)
+    node.journal.record_study(result.study_instance_uid, state="delivered", images=4, analysed=2, digest=DIGEST)
+    row = cell(page.get("/").text, result.study_instance_uid)
+    assert '<span class="state state-incomplete">delivered, incomplete</span>' in row
+    assert "1 failed: L CC; 2 not received: R MLO, L MLO" in row
+    assert "delivered, incomplete" in page.get(f"/studies/{result.study_instance_uid}/history").text
+    assert '<span class="state state-delivered">delivered</span>' in cell(page.get("/").text, "1.2.1")
+
+
+def test_a_damaged_result_does_not_end_the_list(node, page) -> None:
+    folder = node.results.revision("1.2.9", DIGEST).path
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text("{")
+    node.journal.record_study("1.2.9", state="delivered", images=4, digest=DIGEST)
+    assert "state-delivered" in cell(page.get("/").text, "1.2.9")
+
+
+def cell(html: str, study: str) -> str:
+    """The row of one study."""
+    return html.split(f'title="{study}"')[1].partition("</tr>")[0]
 
 
 @pytest.mark.parametrize(
