@@ -26,6 +26,9 @@ from scp.studies import arrival_of
 PATIENCE = 2.0
 """Seconds to wait for an attempt to let go."""
 
+ENDED_OR_WAITING = (StudyState.CANCELLED, StudyState.FAILED, StudyState.EXCLUDED, StudyState.WAITING)
+"""A retry of such a study is taken up at once: nothing more is waited for."""
+
 Answer = dict[str, Any]
 
 
@@ -77,6 +80,8 @@ def retry(settings: Settings, study: str, destination: str | None = None) -> Ans
                         revision.write_receipt(name, receipt.model_copy(update=fresh))
                     journal.record_delivery(study, row.digest, name, state="waiting", reason=None)
         Attempts(settings.node.folder / "attempts", settings.analysis.worker_crashes).forget(study)
+        if row.state in ENDED_OR_WAITING:
+            journal.record_study(study, state=StudyState.WAITING, reason=None, due=time.time())
         journal.record_event(study, "retry", destination or "")
         audit.record(settings.node.folder, "operator-retry", study=study, destination=destination)
         drive_again(journal, Spool(spool_folder(settings), owner="operator"), study)

@@ -71,6 +71,8 @@ class Settling:
             self._record_instances(study)
             self._journal.record_event(uid, "received", f"{len(study.instances)} instances")
             self._audit([item for item in study.instances if item.received.timestamp() > known_until])
+        elif before.due is not None:
+            due = min(due, before.due)  # an operator need not wait for what may still come
         self._journal.record_study(uid, seen=seen)
         return study.arrival, due
 

@@ -4,12 +4,14 @@ import json
 import stat
 from pathlib import Path
 
+import pytest
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
 from peers.bench import Bench, settings_for
 from phantoms.mammogram import four_views
 from scp import operations
+from scp.settle import seconds_until
 
 PACS = {"name": "pacs", "host": "127.0.0.1", "port": 1}
 
@@ -62,6 +64,22 @@ def test_cancel_stops_and_retry_revives(tmp_path: Path) -> None:
     assert operations.retry(bench.settings, study)["ok"]
     bench.run(study)
     assert bench.row(study).state == "delivering"
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_retry_does_not_wait_for_views_that_may_still_come(tmp_path: Path, cancelled: bool) -> None:
+    bench = Bench(settings_for(tmp_path, [PACS]))
+    study = bench.receive(four_views(rows=256, columns=192)[:3])
+    first = bench.work.settling.notice(study)
+    assert first is not None
+    assert first[1] - (bench.row(study).last_received or 0.0) == 600.0
+    if cancelled:
+        operations.cancel(bench.settings, study)
+    assert operations.retry(bench.settings, study)["ok"]
+    assert bench.row(study).state == "waiting"
+    again = bench.work.settling.notice(study)
+    assert again == (first[0], bench.row(study).due)
+    assert seconds_until(again[1]) == 0.0
 
 
 def test_a_result_can_be_sent_again(tmp_path: Path) -> None:
