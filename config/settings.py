@@ -1,5 +1,6 @@
 """All settings of the node, frozen, from one TOML file and the environment (`MAMMONODE_SECTION__KEY`)."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import ValidationError, model_validator
@@ -83,8 +84,17 @@ def load(path: Path | None) -> Settings:
 
 
 def _every_bad_key(path: Path | None, error: ValidationError) -> str:
-    lines = [f"{len(error.errors())} setting(s) in {path or 'the environment'} must be mended:"]
+    where = f"{path} or the environment" if path else "the environment"
+    lines = [f"{len(error.errors())} setting(s) in {where} must be mended:"]
     for item in error.errors(include_url=False, include_input=False):
         key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
-        lines.append(f"  {key}: {item['msg']}")
+        unknown = item["type"] == "extra_forbidden"
+        lines.append(f"  {key}: {_no_such_key(str(item['loc'][-1])) if unknown else item['msg']}")
     return "\n".join(lines)
+
+
+def _no_such_key(name: str) -> str:
+    schema = Settings.model_json_schema()
+    known = {key for part in (schema, *schema["$defs"].values()) for key in part.get("properties", {})}
+    nearest = get_close_matches(name, known, 1)
+    return "there is no such key" + (f"; did you mean {nearest[0]}?" if nearest else "")

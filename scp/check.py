@@ -17,7 +17,9 @@ from config.listener import Tls
 from config.settings import Settings
 from inference.errors import InferenceError
 from scp.composition import load_analyser
+from scp.durable import locked
 from scp.operations import echo
+from scp.receiver import receiver_lock
 from scp.tls import client_context, server_context
 
 Outcome = Literal["ok", "warning", "failed"]
@@ -38,6 +40,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield _folder(settings)
     yield _disk(settings)
     yield _port(settings)
+    yield _page_port(settings)
     yield _callers(settings)
     yield from _certificates(settings)
     yield _networks(settings)
@@ -70,24 +73,58 @@ def _disk(settings: Settings) -> Check:
     if not settings.node.folder.is_dir():
         return Check("disk", "failed", "unknown: there is no folder", "See to the folder first.")
     free = shutil.disk_usage(settings.node.folder).free
-    text = f"{free / 2**30:.0f} GiB free; the node refuses images below {settings.listener.free_space / 2**30:.0f}"
-    if free < settings.listener.free_space:
+    limit = settings.listener.free_space
+    text = f"{free / 2**30:.0f} GiB free; the node warns below {10 * limit / 2**30:.0f} and refuses images below"
+    text += f" {limit / 2**30:.0f}"
+    if free < limit:
         return Check("disk", "failed", text, "Free space, or move node.folder to a larger disk.")
-    if free < 10 * settings.listener.free_space:
+    if free < 10 * limit:
         return Check("disk", "warning", text, "A four-view study takes about 100 MB: plan for the days of retention.")
     return Check("disk", "ok", text)
 
 
 def _port(settings: Settings) -> Check:
     listener = settings.listener
+    taken = _taken(listener.bind, listener.port)
+    where = f"{listener.bind}:{listener.port}"
+    if taken is None:
+        return Check("port", "ok", f"AE {listener.ae_title} can listen on {where}")
+    if _receives(settings):
+        return Check("port", "ok", f"the node is running and listens on {where}")
+    remedy = "Another program has it: end that, or choose another listener.port."
+    return Check("port", "failed", f"{where} is taken ({taken})", remedy)
+
+
+def _page_port(settings: Settings) -> Check:
+    web = settings.web
+    taken = _taken(web.bind, web.port)
+    where = f"{web.bind}:{web.port}"
+    if taken is None:
+        return Check("page", "ok", f"can be served on {where}")
+    remedy = "Is the page running already? Otherwise choose another web.port."
+    return Check("page", "warning", f"{where} is taken ({taken})", remedy)
+
+
+def _taken(host: str, port: int) -> str | None:
+    """Why nobody can listen there now; None: it is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((listener.bind, listener.port))
+            probe.bind((host, port))
         except OSError as error:
-            remedy = "Is the node running already? Otherwise choose another listener.port."
-            return Check("port", "warning", f"{listener.bind}:{listener.port} is taken ({error.strerror})", remedy)
-    return Check("port", "ok", f"AE {listener.ae_title} can listen on {listener.bind}:{listener.port}")
+            return error.strerror
+    return None
+
+
+def _receives(settings: Settings) -> bool:
+    """Whether a receiver of this node is alive: it holds its lock."""
+    try:
+        with locked(receiver_lock(settings), 0):
+            return False
+    except TimeoutError:
+        return True
+    except OSError:  # the folder's own check says what is wrong with it
+        return False
 
 
 def _callers(settings: Settings) -> Check:

@@ -24,7 +24,12 @@ out = Console()
 err = Console(stderr=True)
 
 Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The settings file; without it, defaults and MAMMONODE_… .")
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The settings file; without it ./mammonode.toml if there is one, else defaults. MAMMONODE_… goes first.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of text for people.")]
 DEFAULT_CONFIG = Path("mammonode.toml")
@@ -147,6 +152,8 @@ def status(
     answer = operations.status(settings_from(config), study=study, state=state, limit=limit)
     if as_json:
         print_json(answer)
+    elif study is not None and not answer["studies"]:
+        typer.echo(f"There is no study {study}.", err=True)
     else:
         status_view.show(answer, out)
     raise typer.Exit(1 if study is not None and not answer["studies"] else 0)

@@ -27,6 +27,11 @@ def spool_folder(settings: Settings) -> Path:
     return settings.node.folder / "spool"
 
 
+def receiver_lock(settings: Settings) -> Path:
+    """What a living receiver of this node holds."""
+    return settings.node.folder / "locks" / f"receiver-{settings.node.name}.lock"
+
+
 def run_receiver(
     settings: Settings,
     contexts: Sequence[PresentationContext] = (),
@@ -58,7 +63,7 @@ def run_receiver(
 
 def _sweep(settings: Settings, spool: Spool, termination: Termination) -> None:
     """Remove what an earlier receiver has left half-written, once it is gone: one that drains still writes there."""
-    lock = settings.node.folder / "locks" / f"receiver-{settings.node.name}.lock"
+    lock = receiver_lock(settings)
     waited = False
     while not termination.wait(LOOK if waited else 0):
         try:

@@ -31,7 +31,7 @@ def test_one_error_lists_every_bad_key(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load(file)
     lines = str(caught.value).splitlines()
-    assert lines[0] == f"3 setting(s) in {file} must be mended:"
+    assert lines[0] == f"3 setting(s) in {file} or the environment must be mended:"
     assert [line.split(":")[0].strip() for line in lines[1:]] == [
         "listener.port",
         "listener.colour",

@@ -1,6 +1,7 @@
 """`mammonode init` and `mammonode check`, as an operator runs them."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from typer.testing import CliRunner
 from config.settings import Settings
 from peers.certificates import Authority
 from phantoms.weights import write_weights
-from scp.check import run_checks
+from scp.check import Check, run_checks
 from scp.cli import app
+from scp.durable import locked
+from scp.receiver import receiver_lock
 
 
 @pytest.fixture
@@ -72,6 +75,35 @@ def test_nobody_may_send_is_a_failure(run: CliRunner) -> None:
     done = run.invoke(app, ["check", "--json"], env={"MAMMONODE_LISTENER__OPEN_ON_LOOPBACK": "false"})
     callers = next(item for item in json.loads(done.stdout)["checks"] if item["name"] == "callers")
     assert (callers["outcome"], done.exit_code) == ("failed", 1)
+
+
+def port_of(settings: Settings, name: str) -> Check:
+    return next(check for check in run_checks(settings) if check.name == name)
+
+
+def test_a_port_that_another_program_has_is_a_failure_and_ones_own_is_none(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = other.getsockname()[1]
+        settings = Settings(
+            node={"folder": tmp_path}, listener={"bind": "127.0.0.1", "port": number}, web={"port": number}
+        )
+        assert port_of(settings, "port").outcome == "failed"
+        assert port_of(settings, "page").outcome == "warning"
+        with locked(receiver_lock(settings)):
+            mine = port_of(settings, "port")
+    assert (mine.outcome, mine.text) == ("ok", f"the node is running and listens on 127.0.0.1:{number}")
+
+
+def test_a_key_that_does_not_exist_is_answered_with_the_nearest(run: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "mammonode.toml").write_text('[listener]\nae_titel = "X"\n[web]\nqqqqq = 1\n')
+    done = run.invoke(app, ["check"])
+    assert "listener.ae_titel: there is no such key; did you mean ae_title?" in done.stderr
+    assert "web.qqqqq: there is no such key\n" in done.stderr
+
+
+def test_status_of_an_unknown_study_says_so(run: CliRunner) -> None:
+    done = run.invoke(app, ["status", "1.2.3"])
+    assert (done.exit_code, done.stderr) == (1, "There is no study 1.2.3.\n")
 
 
 def test_an_unknown_state_is_answered_with_the_known_ones(run: CliRunner) -> None:
