@@ -211,6 +211,7 @@ class Delivery:
         if receipt.state in ("delivered", "failed", "cancelled"):
             self._journal.record_event(uid, f"{receipt.state}: {name}", receipt.reason.text if receipt.reason else "")
             metrics.DELIVERIES.labels(name, receipt.state).inc()
+            log.info("delivery ended", study=uid, destination=name, state=receipt.state)
         if receipt.state == "failed" and receipt.reason is not None:
             self._alert(Alert(study=uid, destination=name, reason=receipt.reason))
         study = self._journal.study(uid)

@@ -105,6 +105,7 @@ class Settling:
             digest = self._begin_revision(study)
         self._journal.record_study(uid, state=StudyState.ANALYSING, reason=None, due=None, digest=digest)
         self._journal.record_event(uid, "settled", f"{len(study.eligible)} of {len(study.instances)} to be analysed")
+        log.info("study settled", study=uid, instances=len(study.instances), to_be_analysed=len(study.eligible))
         return digest
 
     def _audit(self, new: Sequence[SpooledInstance]) -> None:

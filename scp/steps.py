@@ -140,6 +140,7 @@ class Analysis:
         )
         revision.write_objects((item.kind, item.file_name, item.dataset) for item in made)
         self._journal.record_event(uid, "built", f"revision {record.number}, {len(made)} objects")
+        log.info("result built", study=uid, revision=record.number, objects=len(made))
         audit.record(self._settings.node.folder, "result-built", study=uid, revision=record.number, objects=len(made))
 
     def _number(self, uid: str) -> RevisionRecord:
