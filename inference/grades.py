@@ -14,6 +14,7 @@ from inference.results import (
     OperatingPoint,
     Reason,
     Status,
+    StudyResult,
 )
 
 GRADES: tuple[Grade, ...] = (6, 5, 4, 3)
@@ -24,7 +25,8 @@ Laterality = Literal["L", "R"]
 MODULE_NOT_ATTEMPTED = "module-not-attempted"
 """Reason code: the site has switched a module off."""
 
-_NEGATIVE_VIEWS = ("CC", "MLO")
+STANDARD_VIEWS = ("CC", "MLO")
+"""Of each breast, for a negative."""
 
 
 def grade_of(score: float, points: Iterable[OperatingPoint]) -> Grade:
@@ -68,6 +70,12 @@ def image_grade(modules: Sequence[ModuleResult]) -> Grade | None:
 def is_suspicious(grade: Grade | None) -> bool:
     """True for 4 and worse. 3 (probably benign) and 1 (benign) speak for a whole that was analysed."""
     return grade is not None and grade > 3
+
+
+def benign_stands(result: StudyResult, image: ImageResult) -> bool:
+    """Whether grade 1 or 3 may be told of an image: only where its whole breast has such a grade."""
+    breast = result.breasts.get(image.laterality) if image.laterality else None
+    return breast is not None and breast.grade is not None and not is_suspicious(breast.grade)
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,7 @@ def _reasons_against_negative(side: Laterality, images: Sequence[GradedImage]) -
             remedy="Correct ViewCodeSequence at the source and send the image again.",
         )
     views = {image.result.view for image in images if image.standard and image.result.status is Status.ANALYSED}
-    if missing := [view for view in _NEGATIVE_VIEWS if view not in views]:
+    if missing := [view for view in STANDARD_VIEWS if view not in views]:
         yield Reason(
             code="standard-view-missing",
             text=f"The {name} breast has no analysed {' and no '.join(missing)} view.",

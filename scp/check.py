@@ -91,8 +91,8 @@ def _port(settings: Settings) -> Check:
         return Check("port", "ok", f"AE {listener.ae_title} can listen on {where}")
     if _receives(settings):
         return Check("port", "ok", f"the node is running and listens on {where}")
-    remedy = "Another program has it: end that, or choose another listener.port."
-    return Check("port", "failed", f"{where} is taken ({taken})", remedy)
+    remedy = "End the program that has it, or choose another listener.port or listener.bind."
+    return Check("port", "failed", f"nothing can listen on {where} ({taken})", remedy)
 
 
 def _page_port(settings: Settings) -> Check:
@@ -101,18 +101,19 @@ def _page_port(settings: Settings) -> Check:
     where = f"{web.bind}:{web.port}"
     if taken is None:
         return Check("page", "ok", f"can be served on {where}")
-    remedy = "Is the page running already? Otherwise choose another web.port."
-    return Check("page", "warning", f"{where} is taken ({taken})", remedy)
+    remedy = "Is the page running already? Otherwise choose another web.port or web.bind."
+    return Check("page", "warning", f"nothing can listen on {where} ({taken})", remedy)
 
 
 def _taken(host: str, port: int) -> str | None:
     """Why nobody can listen there now; None: it is free."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error.strerror
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error.strerror
     return None
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from inference.grades import benign_stands, is_suspicious
 from inference.results import Assessment, Finding, ImageResult, Module, ModuleResult, ModuleStatus, StudyResult
-from scp.gaps import Gap, Lack, gaps, negative_stands, summary
+from scp.gaps import Gap, Lack, gaps, summary
 from scp.image_names import image_names
 
 DISCLAIMER = "AI result, unverified. Research use, not a diagnosis."
@@ -125,7 +126,7 @@ def _add_module(table: Table, told: Told, image: ImageResult, module: ModuleResu
     if not module.findings:
         what = "no mark" if module.status is ModuleStatus.SUCCEEDED else module.status.value
         score = "" if module.score is None else f"{module.score:.3f}"
-        stands = module.grade != 1 or negative_stands(told.result, image, told.gaps)
+        stands = is_suspicious(module.grade) or benign_stands(told.result, image)
         table.add_row(name, module.module.value, score, str(module.grade or "") if stands else "", what, "")
 
 

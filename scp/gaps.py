@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from inference.grades import STANDARD_VIEWS
 from inference.results import ImageResult, ModuleStatus, Reason, Status, StudyResult
 from scp.image_names import NO_MAMMOGRAM
 
-STANDARD_IMAGES = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
+STANDARD_IMAGES = tuple((side, view) for view in STANDARD_VIEWS for side in ("R", "L"))
 _NOT_OF_A_BREAST = (NO_MAMMOGRAM, "quality-control")
 
 
@@ -54,12 +55,6 @@ def summary(found: tuple[Gap, ...]) -> str:
 def of_breast(found: tuple[Gap, ...], laterality: str | None) -> tuple[Gap, ...]:
     """Those of one breast, and those that may be of any."""
     return tuple(gap for gap in found if laterality is None or gap.laterality in (None, laterality))
-
-
-def negative_stands(result: StudyResult, image: ImageResult, found: tuple[Gap, ...]) -> bool:
-    """Whether grade 1 of an image may be shown: only where its breast has a grade and lacks nothing."""
-    breast = result.breasts.get(image.laterality) if image.laterality else None
-    return breast is not None and breast.grade is not None and not of_breast(found, image.laterality)
 
 
 def beside_analysed(result: StudyResult) -> tuple[ImageResult, ...]:

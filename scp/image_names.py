@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
 from inference.results import ImageResult, StudyResult
+from scp.studies import header_of
 
 NO_MAMMOGRAM = "not-a-mammogram"
 """The code of the reason for which an image of another kind is excluded."""
@@ -40,10 +39,5 @@ def image_name(image: ImageResult, file: Path | None = None) -> str:
 
 def _view_position(file: Path | None) -> str:
     """The value as it stands in the header, cut to what its VR allows (CS)."""
-    if file is None:
-        return ""
-    try:
-        header = dcmread(file, stop_before_pixels=True, specific_tags=["ViewPosition"])
-    except (InvalidDicomError, OSError, ValueError, NotImplementedError):
-        return ""
-    return str(header.get("ViewPosition") or "").strip()[:16]
+    header = header_of(file) if file is not None else None
+    return str(header.get("ViewPosition") or "").strip()[:16] if header is not None else ""

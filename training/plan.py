@@ -84,6 +84,8 @@ def default_plan(module: Module, trunk: Literal["full", "frozen"], seed: int) ->
     if trunk == "full":
         return plan
     learned = ("layer3.4", "layer3.5", "layer4.0")
+    # a pass takes every version of an image: 2 passes over 3 of them
+    versions = {"variants": 3, "rotation": 20.0, "epochs": 2}
     return plan.model_copy(
-        update={"learned": learned, "batch": 16, "epochs": 3, "learning_rate": 3e-4, "hardest": 0.1, "rotation": 20.0}
+        update={"learned": learned, "batch": 16, "learning_rate": 3e-4, "hardest": 0.1, **versions}
     )

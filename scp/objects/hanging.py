@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
+from inference.grades import STANDARD_VIEWS
 from inference.results import ImageResult, Status
 from scp.objects.words import image_caption, view_name
-
-_STANDARD = ("CC", "MLO")
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ Row = tuple[Place | None, Place | None]
 def hanging(images: Sequence[ImageResult]) -> list[Row]:
     """Pairs of places: the four standard views, whether they came or not, then what else was analysed."""
     analysed = [image for image in images if image.status is Status.ANALYSED]
-    others = sorted({image.view or "" for image in analysed} - set(_STANDARD), key=lambda view: (not view, view))
+    others = sorted({image.view or "" for image in analysed} - set(STANDARD_VIEWS), key=lambda view: (not view, view))
     rows: list[Row] = []
-    for view in (*_STANDARD, *others):
+    for view in (*STANDARD_VIEWS, *others):
         right, left = (_places(images, side, view) for side in ("R", "L"))
         rows.extend(zip_longest(right, left))
         rows.extend((place, None) for place in _places(images, None, view))
@@ -56,7 +55,7 @@ def _places(images: Sequence[ImageResult], side: Literal["L", "R"] | None, view:
     """What was analysed of a view; of a standard view without that, why there is none."""
     of_view = [image for image in images if (image.laterality, image.view or "") == (side, view)]
     shown = [image for image in of_view if image.status is Status.ANALYSED]
-    if shown or view not in _STANDARD or side is None:
+    if shown or view not in STANDARD_VIEWS or side is None:
         return [Place(side, view or None, image) for image in shown]
     failed = [image for image in of_view if image.status is Status.FAILED]
     return [Place(side, view, next(iter([*failed, *of_view]), None))]

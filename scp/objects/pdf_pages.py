@@ -38,12 +38,13 @@ _IMAGE_WIDTHS = (80, 264, 150)
 def pdf_pages(inputs: Inputs) -> bytes:
     """A4 pages; the same inputs give the same bytes. Set twice: every page says how many there are."""
     register_latin()
+    head = head_height(inputs.first)  # before any picture: a study without a header is refused for that
     pictures = jpegs(inputs)
-    _, pages = _set(inputs, pictures, pages=0)
-    return _set(inputs, pictures, pages)[0]
+    _, pages = _set(inputs, pictures, head, pages=0)
+    return _set(inputs, pictures, head, pages)[0]
 
 
-def _set(inputs: Inputs, pictures: Jpegs, pages: int) -> tuple[bytes, int]:
+def _set(inputs: Inputs, pictures: Jpegs, head: float, pages: int) -> tuple[bytes, int]:
     """The document, and its number of pages."""
     buffer = BytesIO()
     page = SimpleDocTemplate(
@@ -51,7 +52,7 @@ def _set(inputs: Inputs, pictures: Jpegs, pages: int) -> tuple[bytes, int]:
         pagesize=A4,
         leftMargin=MARGIN,
         rightMargin=MARGIN,
-        topMargin=36 + head_height(inputs.first),
+        topMargin=36 + head,
         bottomMargin=MARGIN,
         invariant=1,
         title="AI mammography findings",

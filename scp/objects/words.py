@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Literal
 
+from inference.grades import STANDARD_VIEWS, benign_stands, is_suspicious
 from inference.results import Assessment, ImageResult, ModelIdentity, Module, ModuleStatus, Status, StudyResult
 from scp.objects.codes import GRADE_WORDS, RESEARCH_USE, breast_word, per_cent, reason_words
 
 SIDES: tuple[Literal["R"], Literal["L"]] = ("R", "L")
-STANDARD_VIEWS = ("CC", "MLO")
 
 
 def study_lines(result: StudyResult) -> list[str]:
@@ -95,12 +95,6 @@ def analysed_by(result: StudyResult, written: datetime) -> str:
     return f"{', '.join(names)}, analysed {at}"
 
 
-def negative_allowed(result: StudyResult, image: ImageResult) -> bool:
-    """Whether 'grade 1' may be said of an image: only where it is said of its whole breast."""
-    breast = result.breasts.get(image.laterality) if image.laterality else None
-    return breast is not None and breast.grade == 1
-
-
 def model_words(model: ModelIdentity) -> str:
     """Algorithm parameters: which weights, recipe and calibration spoke."""
     words = f"weights {model.weights_sha256[:16]}; recipe {model.recipe_sha256[:16]}"
@@ -142,6 +136,6 @@ def _module(result: StudyResult, image: ImageResult, module: Module) -> str:
         return f"{module}: failed ({reason_words(outcome.reason)})"
     if outcome.score is None or outcome.grade is None:
         return f"{module}: no mark"
-    if outcome.grade == 1 and not negative_allowed(result, image):
+    if not is_suspicious(outcome.grade) and not benign_stands(result, image):
         return f"{module}: no mark, score {per_cent(outcome.score):g}"
     return f"{module}: score {per_cent(outcome.score):g} (grade {outcome.grade})"

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from inference.grades import benign_stands, is_suspicious
 from inference.results import Grade, ImageResult, ModuleStatus, Status, StudyResult
-from scp.gaps import Gap, negative_stands
+from scp.gaps import Gap
 from scp.web import texts
 
 
@@ -11,7 +12,7 @@ from scp.web import texts
 class Badge:
     """The grade of an image where it may be shown, and words beside it; `bad` where something was not judged.
 
-    `stands`: grade 1 may be shown, of the image and of its modules.
+    `stands`: grades 1 and 3 may be shown, of the image and of its modules.
     """
 
     grade: Grade | None
@@ -20,13 +21,13 @@ class Badge:
     stands: bool
 
 
-def badge(result: StudyResult, image: ImageResult, found: tuple[Gap, ...]) -> Badge:
-    """Of one image. `found`: what the study lacks."""
+def badge(result: StudyResult, image: ImageResult) -> Badge:
+    """Of one image."""
     if image.status is not Status.ANALYSED:
         state = image.status.upper() if image.status is Status.FAILED else image.status.value
         return Badge(None, f"{state}: {image.reason.text}" if image.reason else state, bad=True, stands=False)
-    stands = negative_stands(result, image, found)
-    grade = image.grade if stands or image.grade != 1 else None
+    stands = benign_stands(result, image)
+    grade = image.grade if stands or is_suspicious(image.grade) else None
     unjudged = [
         f"{texts.MODULES[module.module]} {module.status}" for module in image.modules if _unjudged(module.status)
     ]

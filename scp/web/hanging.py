@@ -13,10 +13,11 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.grades import STANDARD_VIEWS
+
 Side = Literal["left", "right"]
 Basis = Literal["PatientOrientation", "pixels", "unknown"]
 
-VIEW_ROWS = ("CC", "MLO")
 CLEAR_MAJORITY = 1.5
 """How much brighter one edge must be than the other before it is called the chest wall."""
 
@@ -112,7 +113,7 @@ def hang(images: Iterable[tuple[T, str | None, str | None]]) -> tuple[list[Row[T
             homeless.append(image)
         else:
             columns.setdefault((view, laterality), []).append(image)
-    views = [*VIEW_ROWS, *sorted({view for view, _ in columns} - set(VIEW_ROWS))]
+    views = [*STANDARD_VIEWS, *sorted({view for view, _ in columns} - set(STANDARD_VIEWS))]
     rows: list[Row[T]] = []
     for view in views:
         right, left = columns.get((view, "R"), []), columns.get((view, "L"), [])

@@ -98,7 +98,7 @@ def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...], re
         "gaps": found,
         "lacking": {side: of_breast(found, side) for side in ("R", "L")},
         "beside": beside_analysed(result),
-        "badges": {image.sop_instance_uid: badge(result, image, found) for image in result.images},
+        "badges": {image.sop_instance_uid: badge(result, image) for image in result.images},
         "breasts": breasts(result),
         "remarks": remarks(result),
         "kinds": kinds_of(kept.folder),

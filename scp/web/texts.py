@@ -2,6 +2,7 @@
 
 from inference.results import Module, Reason
 from scp.gaps import Lack
+from scp.objects.codes import GRADE_WORDS  # noqa: F401 - templates read it here
 
 PRODUCT = "mammonode"
 DISCLAIMER = (
@@ -36,7 +37,7 @@ THEME = "Light or dark"
 NOT_FOUND_TITLE = "Not here"
 NO_STUDY = "No such study."
 NO_IMAGE = "No such image in this study."
-IMAGE_GONE = "The image is no longer kept on this node (retention)."
+IMAGE_GONE = "The image is no longer kept on this node (retention). Send it again to see it."
 NO_TILE = "No such tile."
 NO_RESULT = "This study has no result yet."
 NO_OBJECT = "This result has no such object."
@@ -123,13 +124,6 @@ BREAST = {"R": "Right breast", "L": "Left breast"}
 BREAST_NOT_IMAGED = "not imaged"
 NO_GRADE = "no grade"
 WITHHELD = "No grade is given:"
-GRADE_WORDS = {
-    6: "malignant",
-    5: "very high suspicion of malignancy",
-    4: "suspicion of malignancy",
-    3: "probably benign",
-    1: "benign",
-}
 GRADES_TITLE = "What the grades mean"
 GRADES_NOTE = (
     "2 is not used. A grade says where the computer's score lies; it is not a radiologist's BI-RADS assessment."

@@ -2,8 +2,17 @@
 
 import pytest
 
-from inference.grades import GradedImage, assess, empty_grades, grade_of, image_grade, lowest_threshold
+from inference.grades import (
+    GradedImage,
+    assess,
+    benign_stands,
+    empty_grades,
+    grade_of,
+    image_grade,
+    lowest_threshold,
+)
 from inference.results import (
+    Assessment,
     Grade,
     ImageResult,
     Module,
@@ -12,6 +21,7 @@ from inference.results import (
     OperatingPoint,
     Status,
 )
+from phantoms.told_study import study
 from phantoms.weights import POINTS
 
 SUCCEEDED, FAILED, OFF = ModuleStatus.SUCCEEDED, ModuleStatus.FAILED, ModuleStatus.NOT_ATTEMPTED
@@ -274,6 +284,13 @@ def test_when_a_negative_may_be_said(
     found = {side: (breast.grade, breast.withheld and breast.withheld.code) for side, breast in breasts.items()}
     assert (whole.grade, whole.withheld and whole.withheld.code) == study
     assert found == {side: expected for side, expected in (("R", right), ("L", left)) if expected is not None}
+
+
+@pytest.mark.parametrize(("breast", "stands"), [(1, True), (3, True), (None, False), (4, False)])
+def test_an_images_benign_grade_is_told_only_in_a_benign_breast(breast: Grade | None, stands: bool) -> None:
+    result = study(*(each.result for each in FOUR), right=Assessment(grade=breast))
+    assert benign_stands(result, FOUR[2].result) is stands
+    assert not benign_stands(result, image(None, "CC").result)
 
 
 def test_a_study_without_images_says_nothing() -> None:

@@ -1,11 +1,9 @@
 """What is not judged is named, with its view and reason; what is judged by another image is no gap."""
 
-import pytest
-
-from inference.results import Assessment, Module, ModuleResult, ModuleStatus, Reason
+from inference.results import Module, ModuleResult, ModuleStatus, Reason
 from phantoms.mammogram import mammogram
-from phantoms.told_study import FOREIGN, IMPLANT, TRUNCATED, image, incomplete_study, study
-from scp.gaps import beside_analysed, gaps, negative_stands, summary
+from phantoms.told_study import FOREIGN, IMPLANT, image, incomplete_study, study
+from scp.gaps import beside_analysed, gaps, summary
 from scp.image_names import image_name, image_names
 
 FOUR = (image(1, "R", "CC"), image(2, "L", "CC"), image(3, "R", "MLO"), image(4, "L", "MLO"))
@@ -48,16 +46,6 @@ def test_an_excluded_image_beside_an_analysed_one_leaves_no_gap() -> None:
     result = study(*FOUR, beside, alone, image(7, None, None, FOREIGN))
     assert [(gap.name, gap.lack.value) for gap in found(result)] == [("R ML", "excluded")]
     assert beside_analysed(result) == (beside,)
-
-
-@pytest.mark.parametrize(
-    ("grade", "right_cc", "stands"),
-    [(1, image(1, "R", "CC"), True), (None, image(1, "R", "CC"), False), (4, image(1, "R", "CC", TRUNCATED), False)],
-)
-def test_when_an_images_grade_1_may_be_shown(grade, right_cc, stands) -> None:
-    breast = Assessment(grade=grade)
-    result = study(right_cc, *FOUR[1:], right=breast)
-    assert negative_stands(result, FOUR[2], found(result)) is stands
 
 
 def test_names(tmp_path) -> None:

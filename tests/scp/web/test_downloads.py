@@ -53,7 +53,7 @@ def test_an_image_that_is_gone_costs_the_pdf_only(node, page) -> None:
         why = archive.read("report.pdf is missing.txt").decode().strip()
     assert len(names) == 7
     assert "report.pdf" not in names
-    assert why == answer.json()["detail"] == "The image is no longer kept on this node (retention)."
+    assert why == answer.json()["detail"] == "No header of this study's images was kept. Send the study again."
 
 
 def test_the_result_as_json(page, result) -> None:
