@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 from pathlib import Path
 
-from pydantic import ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -89,12 +89,13 @@ def _every_bad_key(path: Path | None, error: ValidationError) -> str:
     for item in error.errors(include_url=False, include_input=False):
         key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
         unknown = item["type"] == "extra_forbidden"
-        lines.append(f"  {key}: {_no_such_key(str(item['loc'][-1])) if unknown else item['msg']}")
+        lines.append(f"  {key}: {_no_such_key(item['loc']) if unknown else item['msg']}")
     return "\n".join(lines)
 
 
-def _no_such_key(name: str) -> str:
-    schema = Settings.model_json_schema()
-    known = {key for part in (schema, *schema["$defs"].values()) for key in part.get("properties", {})}
-    nearest = get_close_matches(name, known, 1)
+def _no_such_key(place: tuple[int | str, ...]) -> str:
+    """With the nearest key of the same section: that of another would lead astray."""
+    section = Settings.model_fields[str(place[0])].annotation if len(place) == 2 else Settings
+    known = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {}
+    nearest = get_close_matches(str(place[-1]), known, 1) if len(place) <= 2 else []
     return "there is no such key" + (f"; did you mean {nearest[0]}?" if nearest else "")

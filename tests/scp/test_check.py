@@ -95,10 +95,11 @@ def test_a_port_that_another_program_has_is_a_failure_and_ones_own_is_none(tmp_p
 
 
 def test_a_key_that_does_not_exist_is_answered_with_the_nearest(run: CliRunner, tmp_path: Path) -> None:
-    (tmp_path / "mammonode.toml").write_text('[listener]\nae_titel = "X"\n[web]\nqqqqq = 1\n')
+    (tmp_path / "mammonode.toml").write_text('[listener]\nae_titel = "X"\n[studies]\nquiet_seconds = 1\n')
     done = run.invoke(app, ["check"])
     assert "listener.ae_titel: there is no such key; did you mean ae_title?" in done.stderr
-    assert "web.qqqqq: there is no such key\n" in done.stderr
+    # the engine's lease_seconds is nearer, but of another section
+    assert "studies.quiet_seconds: there is no such key\n" in done.stderr
 
 
 def test_status_of_an_unknown_study_says_so(run: CliRunner) -> None:
