@@ -47,4 +47,7 @@ def _show(analysis: Analysis, output: Path) -> None:
         print_result(study.result, out)
     for file, reason in analysis.unreadable.items():
         out.print(f"{file}: {reason.text} {reason.remedy}", style="red", markup=False, highlight=False)
-    out.print(f"Results and pictures: {output}", markup=False, highlight=False)
+    if analysis.studies:
+        out.print(f"Results and pictures: {output}", markup=False, highlight=False)
+    else:
+        out.print("There was nothing to analyse: no results.", markup=False, highlight=False)

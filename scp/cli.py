@@ -149,7 +149,7 @@ def status(
     """List every study with its state, worst first, and each destination with its queue."""
     from scp import operations, status_view  # noqa: PLC0415
 
-    answer = operations.status(settings_from(config), study=study, state=state, limit=limit)
+    answer = operations.status(_settings_of_a_node(config), study=study, state=state, limit=limit)
     if as_json:
         print_json(answer)
     elif study is not None and not answer["studies"]:
@@ -169,7 +169,7 @@ def retry(
     """Try again what failed: the analysis, or the delivery to one destination."""
     from scp import operations  # noqa: PLC0415
 
-    _answer(operations.retry(settings_from(config), study, destination), as_json)
+    _answer(operations.retry(_settings_of_a_node(config), study, destination), as_json)
 
 
 @app.command()
@@ -181,7 +181,7 @@ def cancel(
     """Stop working on a study; what was received is kept."""
     from scp import operations  # noqa: PLC0415
 
-    _answer(operations.cancel(settings_from(config), study), as_json)
+    _answer(operations.cancel(_settings_of_a_node(config), study), as_json)
 
 
 @app.command("hash-password")
@@ -191,6 +191,16 @@ def hash_password() -> None:
 
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     out.print(PasswordHasher().hash(password), markup=False, highlight=False, soft_wrap=True)
+
+
+def _settings_of_a_node(config: Path | None) -> Settings:
+    """As settings_from; without any settings file, and no node's folder here either, this is the wrong place."""
+    settings = settings_from(config)
+    if config is None and not DEFAULT_CONFIG.is_file() and not settings.node.folder.is_dir():
+        text = f"There is no {DEFAULT_CONFIG} here, and no folder {settings.node.folder}."
+        err.print(f"{text} Name the node's settings: --config", style="red", markup=False, highlight=False)
+        raise typer.Exit(1)
+    return settings
 
 
 def _answer(answer: dict[str, Any], as_json: bool) -> None:

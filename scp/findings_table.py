@@ -11,6 +11,7 @@ from inference.grades import benign_stands, is_suspicious
 from inference.results import Assessment, Finding, ImageResult, Module, ModuleResult, ModuleStatus, StudyResult
 from scp.gaps import Gap, Lack, gaps, summary
 from scp.image_names import image_names
+from scp.words import counted
 
 DISCLAIMER = "AI result, unverified. Research use, not a diagnosis."
 
@@ -96,11 +97,7 @@ def _counted(places: Sequence[tuple[ImageResult, ModuleResult]]) -> str:
     images = len({image.sop_instance_uid for image, _ in places})
     by_module = {kind.value: sum(module.unmarked for _, module in places if module.module is kind) for kind in Module}
     modules = ", ".join(f"{name} {number}" for name, number in by_module.items() if number)
-    return f"{_number(total, 'place')} on {_number(images, 'image')} ({modules})"
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{counted(total, 'place')} on {counted(images, 'image')} ({modules})"
 
 
 def study_line(told: Told) -> str:

@@ -46,6 +46,8 @@ ENTRY = (sys.executable, "-P", "-m", "scp.cli")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 FIRST_WAIT, LONGEST_WAIT, HEALTHY = 0.5, 10.0, 60.0
 """Seconds before a dead process is started again; doubled each time until it has lived for HEALTHY s."""
+LONGEST_AGAIN = 2.0
+"""The same for one that ended with AGAIN: what it waits for may be free at any moment."""
 
 WATCH = 0.1
 
@@ -104,8 +106,9 @@ class Child:
         code = self.process.poll()
         if code is None:
             return None
-        ended_well = code == AGAIN or time.monotonic() - self.started > HEALTHY
-        self.wait = FIRST_WAIT if ended_well else min(self.wait * 2, LONGEST_WAIT)
+        was_healthy = time.monotonic() - self.started > HEALTHY
+        longest = LONGEST_AGAIN if code == AGAIN else LONGEST_WAIT
+        self.wait = FIRST_WAIT if was_healthy else min(self.wait * 2, longest)
         self.due = time.monotonic() + self.wait
         self.process = None
         log.error("a process ended", process=self.name, code=code, again_in=self.wait)
@@ -184,7 +187,11 @@ def _receive(settings: Settings, _slot: int, _load: Load | None) -> int:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        log.warning("the port is taken", port=settings.listener.port)
+        log.warning(
+            "the port is taken: nothing is received. End the program that listens there, or set another "
+            "[listener] port; tried again until it is free",
+            port=settings.listener.port,
+        )
         return AGAIN
     return 0
 

@@ -27,9 +27,9 @@ def state_of(
     study: StudyRow, deliveries: Sequence[DeliveryRow], instances: Sequence[InstanceRow]
 ) -> tuple[StudyState, Reason | None]:
     """The worst thing that is true of it."""
-    failed = next((row.reason for row in deliveries if row.state is DeliveryState.FAILED), None)
-    if failed is not None:
-        return StudyState.FAILED, failed
+    failed = [row.reason for row in deliveries if row.state is DeliveryState.FAILED]
+    if failed:
+        return StudyState.FAILED, next((reason for reason in failed if reason), None)
     if study.analysed == 0:
         status, state = (Status.FAILED, StudyState.FAILED) if study.failed else (Status.EXCLUDED, StudyState.EXCLUDED)
         return state, _first_reason(instances, status)

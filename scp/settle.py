@@ -17,6 +17,7 @@ from scp.journal_rows import InstanceRow, StudyState
 from scp.result_folders import Current, Digests, FileIdentity, ResultFolders
 from scp.spool import Spool, SpooledInstance
 from scp.studies import TWO_PATIENTS, SpooledStudy, assemble, known_identities, sender_of
+from scp.words import counted
 
 log = structlog.get_logger()
 
@@ -69,7 +70,7 @@ class Settling:
                 due=due,
             )
             self._record_instances(study)
-            self._journal.record_event(uid, "received", f"{len(study.instances)} instances")
+            self._journal.record_event(uid, "received", counted(len(study.instances), "instance"))
             self._audit([item for item in study.instances if item.received.timestamp() > known_until])
         elif before.due is not None:
             due = min(due, before.due)  # an operator need not wait for what may still come

@@ -1,41 +1,80 @@
-"""`mammonode status` for people: studies worst first, then destinations."""
+"""`mammonode status` for people: studies worst first, then destinations; of one study its whole history."""
 
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
+
+from scp.words import counted
 
 _COLOUR = {"failed": "red", "cancelled": "red", "excluded": "yellow", "delivered": "green"}
 
+Row = dict[str, Any]
 
-def show(answer: dict[str, Any], out: Console) -> None:
+
+def show(answer: Row, out: Console) -> None:
     """Print what operations.status answers."""
-    studies = Table(title=f"{len(answer['studies'])} studies", title_justify="left")
-    for heading in ("study", "state", "images", "grade", "received", "what to do"):
-        studies.add_column(heading, overflow="fold")
+    known = sum(answer["counts"].values())
+    shown = len(answer["studies"])
+    out.print(f"{shown} of {counted(known, 'study', 'studies')}", style="bold", highlight=False)
     for row in answer["studies"]:
-        colour = _COLOUR.get(row["state"], "")
-        state = f"[{colour}]{row['state']}[/]" if colour else row["state"]
-        reason = row["reason"] or {}
-        what = " ".join(part for part in (reason.get("text"), reason.get("remedy")) if part)
-        grade = "" if row["grade"] is None else str(row["grade"])
-        received = _moment(row["received"])
-        studies.add_row(row["study_instance_uid"], state, str(row["instances"]), grade, received, what)
-    out.print(studies)
-    destinations = Table(title="destinations", title_justify="left")
+        _show_study(row, out)
+        if "events" in row:
+            _show_history(row, out)
+    _show_destinations(answer["destinations"], out)
+
+
+def _show_study(row: Row, out: Console) -> None:
+    """How it stands; the UID is never folded, as it is there to be copied."""
+    state = Text(f"{row['state']:10}", style=_COLOUR.get(row["state"], ""))
+    out.print(Text.assemble(state, " ", row["study_instance_uid"]), soft_wrap=True)
+    grade = "" if row["grade"] is None else f", grade {row['grade']}"
+    lines = [f"{counted(row['instances'], 'instance')}{grade}, received {_moment(row['received'])}"]
+    if row["state"] == "waiting" and row["due"]:
+        lines.append(f"more images may come: analysed at {_moment(row['due'])} if none does")
+    lines.append(_told(row["reason"]))
+    for line in filter(None, lines):
+        out.print(Padding(Text(line, style="dim"), (0, 0, 0, 11)))
+
+
+def _show_history(row: Row, out: Console) -> None:
+    images = Table("instance", "status", "reason", title="instances", title_justify="left")
+    for item in row["images"]:
+        images.add_row(item["sop_instance_uid"], item["status"], _told(item["reason"]))
+    deliveries = Table("destination", "state", "objects", "attempts", "next try", "reason", title="deliveries")
+    deliveries.title_justify = "left"
+    for item in row["deliveries"]:
+        objects = f"{item['stored']} of {item['objects']}"
+        when = _moment(item["next_attempt"])
+        told = _told(item["reason"])
+        deliveries.add_row(item["destination"], item["state"], objects, str(item["attempts"]), when, told)
+    for table in (images, deliveries):
+        if table.row_count:
+            for column in table.columns:
+                column.overflow = "fold"
+            out.print(table)
+    out.print("history (UTC)", style="italic")
+    for item in row["events"]:
+        out.print(f"  {_moment(item['at'])}  {item['event']}  {item['text']}".rstrip(), markup=False, highlight=False)
+    if row["result_folder"]:
+        # never folded: it is there to be copied
+        out.print(f"results: {row['result_folder']}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_destinations(rows: list[Row], out: Console) -> None:
+    table = Table(title="destinations", title_justify="left")
     for heading in ("name", "waiting", "failed", "delivered", "last error", "next try"):
-        destinations.add_column(heading, overflow="fold")
-    for row in answer["destinations"]:
-        cells = (
-            row["name"],
-            row["waiting"],
-            row["failed"],
-            row["delivered"],
-            row["last_error"] or "",
-            _moment(row["next_attempt"]),
-        )
-        destinations.add_row(*(str(cell) for cell in cells))
-    out.print(destinations)
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        numbers = (str(row[key]) for key in ("waiting", "failed", "delivered"))
+        table.add_row(row["name"], *numbers, row["last_error"] or "", _moment(row["next_attempt"]))
+    out.print(table)
+
+
+def _told(reason: Row | None) -> str:
+    return " ".join(part for part in ((reason or {}).get("text"), (reason or {}).get("remedy")) if part)
 
 
 def _moment(time: str | None) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
-from pydicom.dataset import Dataset
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -22,19 +21,11 @@ from scp.web.hanging import hang
 from scp.web.incomplete import incomplete
 from scp.web.opinions import Opinion
 from scp.web.pages import page
+from scp.web.patients import patient_of
 from scp.web.state import State, StudyUid, WebState
 from scp.web.study_files import KeptResult, any_header, kept_result, spooled, study_row
 
 router = APIRouter(include_in_schema=False)
-
-
-@dataclass(frozen=True)
-class Patient:
-    """Who and when, for the page's body alone."""
-
-    name: str
-    identifier: str
-    study_date: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,7 @@ def report(request: Request, state: State, visitor: AnyVisitor, study: StudyUid)
     row = study_row(state, study)
     kept = kept_result(state, study)
     header = any_header(state, study)
-    values = _history(state, row) | {"patient": _patient(header), "kept": kept}
+    values = _history(state, row) | {"patient": patient_of(header), "kept": kept}
     if kept is not None:
         values |= _report(state, kept, state.opinions.current(study), visitor.name)
     return page(request, "report.html", **values)
@@ -137,15 +128,3 @@ def remarks(result: StudyResult) -> list[tuple[str, str, Reason]]:
                 )
         said += [(image.sop_instance_uid, "note", note) for note in image.notes]
     return said
-
-
-def _patient(header: Dataset | None) -> Patient | None:
-    if header is None:
-        return None
-    name = str(header.get("PatientName") or "").replace("^", " ").strip()
-    date = str(header.get("StudyDate") or "")
-    return Patient(
-        name=name or texts.UNKNOWN,
-        identifier=str(header.get("PatientID") or texts.UNKNOWN),
-        study_date=f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 else texts.UNKNOWN,
-    )

@@ -14,8 +14,9 @@ from scp.web import texts
 from scp.web.access import OPERATORS_ONLY
 from scp.web.incomplete import incomplete
 from scp.web.pages import page
+from scp.web.patients import patient_of
 from scp.web.state import State, StudyUid, WebState
-from scp.web.study_files import study_row
+from scp.web.study_files import any_header, study_row
 from scp.web.worklist_query import Filter, find_studies
 
 router = APIRouter()
@@ -127,6 +128,9 @@ def _values(state: WebState, wanted: Filter) -> dict[str, Any]:
         "wanted": wanted,
         "found": found,
         "incomplete": {row.study_instance_uid: incomplete(state, row) for row in found.studies},
+        "patients": {
+            row.study_instance_uid: patient_of(any_header(state, row.study_instance_uid)) for row in found.studies
+        },
         "counts": {state.value: counts.get(state, 0) for state in StudyState},
         "total": sum(counts.values()),
         "busy": sum(counts.get(state, 0) for state in BUSY),

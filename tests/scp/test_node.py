@@ -21,7 +21,7 @@ from phantoms.mammogram import four_views
 from scp import alerts
 from scp.attempts import Attempts
 from scp.engine import _refuse_pickle
-from scp.node import AGAIN, FIRST_WAIT, Child, _end_with_parent
+from scp.node import AGAIN, FIRST_WAIT, LONGEST_AGAIN, Child, _end_with_parent
 from scp.tls import server_context
 
 
@@ -44,8 +44,17 @@ def test_a_child_that_dies_is_started_again_later_each_time() -> None:
     assert child.wait == 4 * FIRST_WAIT
 
 
-def test_a_child_whose_port_is_still_taken_is_started_again_at_once() -> None:
-    assert _ended(AGAIN).wait == FIRST_WAIT
+def test_a_child_whose_port_is_still_taken_is_started_again_soon_and_never_much_later() -> None:
+    child = _ended(AGAIN)
+    waits = [child.wait]
+    for _ in range(2):
+        child.start()
+        assert child.process is not None
+        child.process.wait()
+        assert child.look() == AGAIN
+        waits.append(child.wait)
+    assert waits == [2 * FIRST_WAIT, 4 * FIRST_WAIT, LONGEST_AGAIN]
+    assert LONGEST_AGAIN == 2.0
 
 
 def test_a_child_whose_parent_is_gone_before_it_could_hear_of_it_ends() -> None:

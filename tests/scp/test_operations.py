@@ -1,16 +1,21 @@
 """What an operator sees and does."""
 
+import io
 import json
 import stat
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
+from rich.console import Console
+from typer.testing import CliRunner
 
 from peers.bench import Bench, settings_for
 from phantoms.mammogram import four_views
-from scp import operations
+from scp import operations, status_view
+from scp.cli import app
 from scp.settle import seconds_until
 
 PACS = {"name": "pacs", "host": "127.0.0.1", "port": 1}
@@ -113,3 +118,51 @@ def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     bench, study = _failed(tmp_path)
     for path in (bench.settings.node.folder / "results" / study).rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def _shown(answer: dict[str, Any], width: int) -> list[str]:
+    out = Console(width=width, file=io.StringIO(), color_system=None)
+    status_view.show(answer, out)
+    return cast(io.StringIO, out.file).getvalue().splitlines()
+
+
+def test_status_for_people_tells_when_a_waiting_study_is_analysed_and_keeps_a_uid_in_one_piece(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(settings_for(tmp_path, [PACS]))
+    study = bench.receive(four_views(rows=256, columns=192)[:1])
+    assert bench.work.settling.notice(study) is not None
+    due = operations.status(bench.settings)["studies"][0]["due"][:19].replace("T", " ")
+    lines = _shown(operations.status(bench.settings), width=60)
+    assert lines[0] == "1 of 1 study"
+    assert lines[1] == f"waiting    {study}"
+    assert lines[2].startswith("           1 instance, received ")
+    assert " ".join(line.strip() for line in lines[3:5]).startswith(
+        f"more images may come: analysed at {due} if none does"
+    )
+
+
+def test_status_of_one_study_shows_instances_deliveries_and_history(tmp_path: Path) -> None:
+    bench, study = _failed(tmp_path)
+    lines = _shown(operations.status(bench.settings, study=study), width=200)
+    assert lines[1] == f"failed     {study}"  # though its failed delivery names no reason
+    images = [line for line in lines if line.endswith("│") and "analysed" in line]
+    assert len(images) == 4
+    assert any(
+        line.split() == ["│", "pacs", "│", "failed", "│", "0", "of", "6", "│", "3", "│", "│", "│"] for line in lines
+    )
+    start = lines.index("history (UTC)")
+    assert lines[start + 1].endswith("  received  4 instances")
+    folder = operations.status(bench.settings, study=study)["studies"][0]["result_folder"]
+    assert f"results: {folder}" in lines
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["retry", "1.2"], ["cancel", "1.2"]])
+def test_a_folder_that_is_no_nodes_is_said_to_be_none_and_stays_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1
+    assert "There is no mammonode.toml here, and no folder mammonode-data." in done.output.replace("\n", " ")
+    assert list(tmp_path.iterdir()) == []

@@ -45,7 +45,11 @@ def test_identity_is_in_the_body_alone(result, page) -> None:
     assert "Synthetic Mammo" in body
     assert "SYN0001" in body
     assert not re.findall(r'(?:href|src|data-\w+)="[^"]*(?:SYN0001|Synthetic)', answer.text)
-    for path in ("/", "/worklist/rows", f"/studies/{STUDY}/history", "/node", "/api/studies", "/metrics"):
+    for path in ("/", "/worklist/rows"):
+        html = page.get(path).text
+        assert "Synthetic Mammo <small>SYN0001" in html.split("</head>")[-1]
+        assert not re.findall(r'(?:href|src|data-\w+|id|title)="[^"]*(?:SYN0001|Synthetic)', html)
+    for path in (f"/studies/{STUDY}/history", "/node", "/api/studies", "/metrics"):
         assert not re.search("SYN0001|Synthetic", page.get(path).text), path
 
 

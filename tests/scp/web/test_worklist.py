@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from pydicom import dcmread
 from sqlalchemy import insert
 
 from inference.results import Reason
@@ -56,6 +57,17 @@ def test_a_study_that_lacks_something_is_not_shown_as_well_done(crowd, node, pag
     assert "1 failed: L CC; 2 not received: R MLO, L MLO" in row
     assert "delivered, incomplete" in page.get(f"/studies/{result.study_instance_uid}/history").text
     assert '<span class="state state-delivered">delivered</span>' in cell(page.get("/").text, "1.2.1")
+
+
+def test_a_study_is_found_by_whose_it_is_while_its_images_are_kept(crowd, node, page) -> None:
+    header = dcmread(node.spool.instances(STUDY)[0].path, stop_before_pixels=True)
+    date = f"{header.StudyDate[:4]}-{header.StudyDate[4:6]}-{header.StudyDate[6:]}"
+    told = f'<span class="patient">Synthetic Mammo <small>{header.PatientID}, {date}</small></span>'
+    assert told in cell(page.get("/").text, STUDY)
+    assert 'class="patient"' not in cell(page.get("/").text, "1.2.1")
+    node.spool.remove(STUDY)
+    assert 'class="patient"' not in cell(page.get("/").text, STUDY)
+    assert "Synthetic" not in page.get("/api/studies").text
 
 
 def test_a_damaged_result_does_not_end_the_list(node, page) -> None:
