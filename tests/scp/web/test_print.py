@@ -16,6 +16,9 @@ def test_the_printed_report(browse, tmp_path) -> None:
     first = document[0].get_textpage().get_text_bounded()
     for words in ("Synthetic Mammo", "SYN0001", texts.UNVERIFIED, texts.SUMMARY, texts.FINDINGS):
         assert words in first, words
+    parted = [page.get_textpage().get_text_bounded().replace("\r\n", " ") for page in document]
+    assert len(parted) > 1
+    assert all("Synthetic Mammo, SYN0001, " in text for text in parted)
     drawn = [
         (number, image.get_bounds())
         for number, page in enumerate(document)
