@@ -128,8 +128,7 @@ def fit(
         plan = (paper_plan if recipe is RecipeChoice.PAPER else default_plan)(
             module, "frozen" if frozen else "full", seed
         )
-        changes = {"epochs": epochs, "batch": batch, "variants": variants}
-        plan = plan.model_copy(update={name: value for name, value in changes.items() if value is not None})
+        plan = plan.asked(epochs=epochs, batch=batch, variants=variants)
         with BarProgress(console, output / "logs", shown=runtime.rank == 0) as progress:
             fitted = fitting.fit(
                 annotations.images,

@@ -27,6 +27,7 @@ from training.plan import Plan
 from training.records import Record, healthy_scores
 from training.runtime import Runtime
 from training.samples import PatchSource, build_patches
+from training.soup import averaged, members
 from training.split import assign_folds, patient_key, split_fold
 from training.tasks import MapTask, WindowTask
 from training.thresholds import calibration_from, thresholds_from
@@ -65,7 +66,12 @@ class Data:
         """Learn from these patients only."""
         if self.patches is not None:
             return WindowTask(self.patches, _indices([s.patient for s in self.patches.samples], patients), plan)
-        return MapTask(self.maps, _indices([trunk_map.patient for trunk_map in self.maps], patients), plan)
+        among = [
+            index
+            for index, trunk_map in enumerate(self.maps)
+            if trunk_map.patient in patients and trunk_map.variant < plan.variants
+        ]
+        return MapTask(self.maps, np.array(among, np.int64), plan)
 
 
 def fit(
@@ -162,11 +168,17 @@ def _trained(
     runtime: Runtime,
     progress: Progress,
 ) -> TrainedNetwork:
-    network = TrainedNetwork(plan, start)
-    tag = training_tag(plan, sorted(patients), [image.path.name for image in data.images], str(start))
-    checkpoint = output / f"{plan.recipe.module.value}-{name}.checkpoint"
-    train(network, data.task(plan, patients), runtime, checkpoint=checkpoint, tag=tag, report=progress.training(name))
-    return network
+    """The mean of the trainings that the plan has, each with a checkpoint of its own."""
+    networks = []
+    for number, member in enumerate(members(plan)):
+        network = TrainedNetwork(member, start)
+        tag = training_tag(member, sorted(patients), [image.path.name for image in data.images], str(start))
+        own = f"{name}-{number + 1}" if number else name
+        checkpoint = output / f"{plan.recipe.module.value}-{own}.checkpoint"
+        task = data.task(member, patients)
+        train(network, task, runtime, checkpoint=checkpoint, tag=tag, report=progress.training(own))
+        networks.append(network)
+    return averaged(networks)
 
 
 def _records(
@@ -178,7 +190,7 @@ def _records(
 ) -> list[Record]:
     """Score the images of patients that were not trained on, as a dense or candidate scan does."""
     if data.maps:
-        own = [m for m in data.maps if m.patient in patients and m.is_original]
+        own = [m for m in data.maps if m.patient in patients and m.variant == 0]
         found = []
         for number, trunk_map in enumerate(own):
             found.append(map_record(network, trunk_map, data.images[trunk_map.image], runtime))

@@ -56,8 +56,8 @@ class TrunkMap:
     patient: str
     dataset: str
     lesions: tuple[PlacedLesion, ...] = ()
-    is_original: bool = True
-    """Not a version that was changed for training; the others keep no lesions."""
+    variant: int = 0
+    """0: the image as it is; others are versions changed for training, and keep no lesions."""
     centres: tuple[tuple[float, float], ...] = ()
     """Row and column, in cells of this map, of every located lesion."""
 
@@ -140,7 +140,7 @@ def _map_of(network: TrainedNetwork, folder: Path, index: int, image: AnnotatedI
             patient=patient_key(image),
             dataset=image.dataset,
             lesions=tuple(PlacedLesion(*pair) for pair in zip(located, outlines, strict=False)),
-            is_original=variant == 0,
+            variant=variant,
             centres=tuple((float(y) - top, float(x) - left) for x, y in middles),
         )
 

@@ -8,6 +8,13 @@ from inference.results import Frozen, Module
 RecipeName = Literal["paper", "default"]
 
 
+class Schedule(Frozen):
+    """How long a training is: `epochs` passes over `variants` versions of each image."""
+
+    variants: int
+    epochs: int
+
+
 class Plan(Frozen):
     """Everything of a training that is not data: it is stored in the checkpoint and in the weights' provenance.
 
@@ -38,6 +45,8 @@ class Plan(Frozen):
     hardest: float = 1.0
     """Share of the controls, hardest first, that count as much as all of them together; 1: no difference."""
     variants: int = 1
+    averaged_with: tuple[Schedule, ...] = ()
+    """Further trainings from the same start, whose weights are averaged with this one's; of no more `variants`."""
     margin: int = 0
     rotation: float = 180.0
     shift: float = 0.1
@@ -47,6 +56,12 @@ class Plan(Frozen):
     contrast: float = 0.0
     mirrored: bool = False
     seed: int = 1
+
+    def asked(self, **changes: int | None) -> "Plan":
+        """The plan with what is not None; a schedule that is asked for is the only one."""
+        given: dict[str, object] = {name: value for name, value in changes.items() if value is not None}
+        alone: dict[str, object] = {"averaged_with": ()} if {"epochs", "variants"} & set(given) else {}
+        return self.model_copy(update=given | alone)
 
 
 PAPER_EPOCHS = {Module.NODULE: 7, Module.MICROCALCIFICATION: 6}
@@ -84,8 +99,8 @@ def default_plan(module: Module, trunk: Literal["full", "frozen"], seed: int) ->
     if trunk == "full":
         return plan
     learned = ("layer3.4", "layer3.5", "layer4.0")
-    # a pass takes every version of an image: 2 passes over 3 of them
-    versions = {"variants": 3, "rotation": 20.0, "epochs": 2}
+    # a pass takes every version of an image: 2 passes over 3 of them, and 3 over the images as they are
+    versions = {"variants": 3, "rotation": 20.0, "epochs": 2, "averaged_with": (Schedule(variants=1, epochs=3),)}
     return plan.model_copy(
         update={"learned": learned, "batch": 16, "learning_rate": 3e-4, "hardest": 0.1, **versions}
     )
