@@ -37,13 +37,17 @@ def run_demo(output: Path, *, malignant: bool, as_json: bool) -> int:
     """Run it and return the exit code; results and pictures are left in `output`."""
     err = Console(stderr=True)
     started = time.monotonic()
-    shutil.rmtree(output, ignore_errors=True)
+    try:
+        _empty(output)
+    except DemoError as error:
+        err.print(str(error), style="red", markup=False)
+        return 1
     pacs = StandInPacs(output / "pacs")
     try:
         with tempfile.TemporaryDirectory(prefix="mammonode-demo-") as folder, err.status("starting") as line:
             settings = _write_settings(Path(folder), pacs.port)
             with _node(Path(folder), settings, line.update):
-                study = _push(settings.listener.port, malignant, line.update)
+                study = _push(settings.listener.port, malignant, output / "study", line.update)
                 result = _wait_for_result(settings, study, pacs, line.update)
             pictures = [write_picture(image, output, settings.analysis.pixel_memory) for image in result.analysed]
     except DemoError as error:
@@ -55,6 +59,14 @@ def run_demo(output: Path, *, malignant: bool, as_json: bool) -> int:
     return 0
 
 
+def _empty(output: Path) -> None:
+    """Remove what an earlier demonstration left, and nothing else. Raises DemoError: something else is there."""
+    left = list(output.iterdir()) if output.is_dir() else []
+    if any(item.name not in ("pacs", "study") and item.suffix != ".png" for item in left):
+        raise DemoError(f"{output} holds other files, which stay as they are. Name another folder with --output.")
+    shutil.rmtree(output, ignore_errors=True)
+
+
 def _write_settings(folder: Path, pacs_port: int) -> Settings:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -63,8 +75,7 @@ def _write_settings(folder: Path, pacs_port: int) -> Settings:
     file.write_text(
         f'[node]\nfolder = "{folder / "data"}"\nlog_format = "json"\n'
         f'[listener]\nae_title = "{_AE_TITLE}"\nbind = "127.0.0.1"\nport = {port}\nfree_space = 0\n'
-        # a demonstration's images are old: no priors here
-        "[studies]\ncomplete_quiet = 1.0\nincomplete_quiet = 5.0\nprior_days = 100000\n"
+        "[studies]\ncomplete_quiet = 1.0\nincomplete_quiet = 5.0\n"
         "[web]\nenabled = false\n"
         f'[[destinations]]\nname = "demo-pacs"\nae_title = "{StandInPacs.ae_title}"\n'
         f'host = "127.0.0.1"\nport = {pacs_port}\n'
@@ -115,17 +126,20 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _push(port: int, malignant: bool, say: Callable[[str], None]) -> str:
-    """Send the four views as a modality would; returns the Study Instance UID."""
+def _push(port: int, malignant: bool, folder: Path, say: Callable[[str], None]) -> str:
+    """Send the four views as a modality would, and keep them in `folder`; returns the Study Instance UID."""
+    folder.mkdir()
     study = ""
     for number, ds in enumerate(demonstration_study(malignant=malignant), start=1):
         view = f"{ds.ImageLaterality} {ds.ViewCodeSequence[0].CodeMeaning}"
         say(f"C-STORE {number} of 4: {view}")
+        ds.StudyDate = time.strftime("%Y%m%d")  # with a film's date of long ago it would be a prior
         ae = AE(ae_title="MODALITY")
         ae.add_requested_context(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID)
         assoc = ae.associate("127.0.0.1", port, ae_title=_AE_TITLE)
         if not assoc.is_established:
             raise DemoError("The node rejected the demonstration's association.")
+        ds.save_as(folder / f"{number}.dcm", enforce_file_format=True)
         status = assoc.send_c_store(ds)
         assoc.release()
         if status.get("Status") != 0x0000:
@@ -162,4 +176,5 @@ def _show(
         ds = pydicom.dcmread(path, stop_before_pixels=True)
         out.print(f"  back in the PACS: {ds.SOPClassUID.name}, {ds.SeriesDescription}", markup=False, highlight=False)
     out.print(f"DICOM results: {output / 'pacs'}   pictures: {output}/*.png", markup=False, highlight=False)
+    out.print(f"To send the study to a node of your own: storescu -aec MAMMONODE HOST 11112 {output / 'study'}/*.dcm")
     out.print(f"From nothing to results in the PACS: {seconds:.0f} s", markup=False, highlight=False)
