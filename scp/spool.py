@@ -15,7 +15,7 @@ import re
 import struct
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -121,7 +121,7 @@ class Spool:
         same = [version for version in versions if _same_data_set(version, temporary)]
         if same and same[-1] == versions[-1]:
             return None
-        final = folder / f"{instance}.{datetime.now(UTC).strftime(RECEIVED)}.dcm"
+        final = folder / f"{instance}.{_stamp(folder)}.dcm"
         if same:
             os.link(same[-1], final)
         else:
@@ -175,6 +175,16 @@ class Spool:
             except OSError as error:
                 if error.errno != errno.ENOTEMPTY:  # else an instance has just arrived, and stays
                     raise
+
+
+def _stamp(folder: Path) -> str:
+    """Now; but just after the latest in the study's folder, should the clock have been set back: the latest counts."""
+    names = os.listdir(folder)  # noqa: PTH208 - names only: a study may have thousands
+    latest = max((name[-26:-4] for name in names if name.endswith("Z.dcm")), default="")
+    now = datetime.now(UTC).strftime(RECEIVED)
+    if now > latest:
+        return now
+    return (datetime.strptime(latest, RECEIVED) + timedelta(microseconds=1)).strftime(RECEIVED)  # noqa: DTZ007 - as named
 
 
 def is_uid(text: str) -> bool:

@@ -1,6 +1,7 @@
 """A study as it lies in the spool: its headers, which images count, when it is complete, what it is."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,9 +82,11 @@ class SpooledStudy:
         return any(header.get("Modality") == MAMMOGRAPHY for header in self.headers.values())
 
     def due(self, quiet: Studies) -> float:
-        """When nothing more need be waited for, seconds since 1970."""
+        """When nothing more need be waited for, seconds since 1970. A clock set back makes no wait longer."""
         is_complete = complete(self.verdicts.values())
-        return self.last_received + (quiet.complete_quiet if is_complete else quiet.incomplete_quiet)
+        return min(self.last_received, time.time()) + (
+            quiet.complete_quiet if is_complete else quiet.incomplete_quiet
+        )
 
     def manifest(self, identities: Mapping[str, FileIdentity]) -> Manifest:
         """What a revision is made from; `identities` by file name, of every eligible instance.

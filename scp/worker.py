@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from config.settings import Settings
 from scp import memory
+from scp.clock import wake_after_set_back
 from scp.commitment_answers import answer_requests
 from scp.durable import hold
 from scp.engine import Engine
@@ -127,15 +128,20 @@ class Worker:
                 self._arrived(study)
         running = {workflow.split(":")[1] for workflow in self._engine.unfinished()}
         for row in self._journal.studies(UNFINISHED):
-            if row.study_instance_uid not in running and time.time() - row.updated > self._untouched:
+            # abs: after the clock was set back a change may lie ahead
+            if row.study_instance_uid not in running and abs(time.time() - row.updated) > self._untouched:
                 log.warning("study without a workflow, driven again", study=row.study_instance_uid)
-                drive_again(self._journal, self._spool, row.study_instance_uid)
+                self._drive(row.study_instance_uid)
+        wake_after_set_back(self._settings, self._journal, self._drive, self._engine.wake)
         # at once after a start: a power cut may have left the journal behind the engine
         self._untouched = SWEEP
         self._retention.run()
         memory.give_back()  # loading the networks and building objects leave a hundred megabytes free but held
         if time.monotonic() > self._cleaned + CLEAN or not self._cleaned:
             self._clean()
+
+    def _drive(self, study: str) -> None:
+        drive_again(self._journal, self._spool, study)
 
     def _clean(self) -> None:
         folder = self._settings.node.folder
