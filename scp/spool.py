@@ -184,7 +184,8 @@ def _stamp(folder: Path) -> str:
     now = datetime.now(UTC).strftime(RECEIVED)
     if now > latest:
         return now
-    return (datetime.strptime(latest, RECEIVED) + timedelta(microseconds=1)).strftime(RECEIVED)  # noqa: DTZ007 - as named
+    before = datetime.strptime(latest, RECEIVED).replace(tzinfo=UTC)
+    return (before + timedelta(microseconds=1)).strftime(RECEIVED)
 
 
 def is_uid(text: str) -> bool:
