@@ -178,7 +178,7 @@ class Spool:
 
 
 def _stamp(folder: Path) -> str:
-    """Now; but just after the latest in the study's folder, should the clock have been set back: the latest counts."""
+    """Now; or just after the latest in the folder, should the clock have been set back: the latest counts."""
     names = os.listdir(folder)  # noqa: PTH208 - names only: a study may have thousands
     latest = max((name[-26:-4] for name in names if name.endswith("Z.dcm")), default="")
     now = datetime.now(UTC).strftime(RECEIVED)
