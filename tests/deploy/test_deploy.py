@@ -1,6 +1,7 @@
 """What is deployed is checked as far as a machine without a container engine allows."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,12 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     unit.write_text(text.replace("/opt/mammonode/.venv/bin/mammonode", "/bin/true"))
     done = subprocess.run([analyze, "verify", unit], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_check_finds_does_not_keep_the_unit_from_starting() -> None:
+    # a disk that is full must not keep away the node, which refuses with 0xA700 and whose retention frees it
+    (before,) = re.findall("^ExecStartPre=(.*)$", (DEPLOY / "mammonode.service").read_text(), re.MULTILINE)
+    assert before.startswith("-/opt/mammonode/.venv/bin/mammonode check ")
 
 
 def test_compose_mounts_only_what_exists_and_calls_only_real_roles() -> None:
