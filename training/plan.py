@@ -99,8 +99,10 @@ def default_plan(module: Module, trunk: Literal["full", "frozen"], seed: int) ->
     if trunk == "full":
         return plan
     learned = ("layer3.4", "layer3.5", "layer4.0")
-    # a pass takes every version of an image: 2 passes over 3 of them, and 3 over the images as they are
-    versions = {"variants": 3, "rotation": 20.0, "epochs": 2, "averaged_with": (Schedule(variants=1, epochs=3),)}
+    # a pass takes every version of an image: 2 passes over 3 of them
+    versions: dict[str, object] = {"variants": 3, "rotation": 20.0, "epochs": 2}
+    if module is Module.NODULE:  # the others have too few lesions for passes over the images as they are
+        versions["averaged_with"] = (Schedule(variants=1, epochs=3),)
     return plan.model_copy(
         update={"learned": learned, "batch": 16, "learning_rate": 3e-4, "hardest": 0.1, **versions}
     )
