@@ -171,3 +171,11 @@ class StudyResult(Frozen):
     def findings(self) -> tuple[Finding, ...]:
         """The marked lesions of all images."""
         return tuple(finding for image in self.images for finding in image.findings)
+
+    @property
+    def has_failures(self) -> bool:
+        """True when an image, or a module on one, failed."""
+        modules = (module for image in self.images for module in image.modules)
+        return any(image.status is Status.FAILED for image in self.images) or any(
+            module.status is ModuleStatus.FAILED for module in modules
+        )

@@ -19,6 +19,10 @@ class NoAssociationError(ConnectionError):
     """The destination did not answer, or would not talk to us; the text says which."""
 
 
+class NoContextError(NoAssociationError):
+    """The destination answered, but accepts none of the object types that were proposed."""
+
+
 @contextmanager
 def associated(
     destination: Destination,
@@ -29,7 +33,7 @@ def associated(
 ) -> Iterator[Association]:
     """An association with `destination`, released at the end.
 
-    Raises NoAssociationError; OSError or ssl.SSLError where certificates cannot be read.
+    Raises NoAssociationError, NoContextError; OSError or ssl.SSLError where certificates cannot be read.
     """
     ae = AE(ae_title=destination.calling_ae_title or calling)
     ae.connection_timeout = ae.acse_timeout = destination.connect_timeout
@@ -49,7 +53,7 @@ def associated(
         tls_args=tls,
     )
     if not assoc.is_established:
-        raise NoAssociationError(_why(assoc, destination))
+        raise _why(assoc, destination)
     try:
         yield assoc
     finally:
@@ -77,11 +81,12 @@ def _identity(destination: Destination) -> list[UserIdentityNegotiation]:
     return [identity]
 
 
-def _why(assoc: Association, destination: Destination) -> str:
+def _why(assoc: Association, destination: Destination) -> NoAssociationError:
     where = f"{destination.ae_title} at {destination.host}:{destination.port}"
     if assoc.is_rejected:
         rejection = assoc.acceptor.primitive
-        return f"{where} rejects the association: {getattr(rejection, 'reason_str', 'no reason given')}"
+        reason = getattr(rejection, "reason_str", "no reason given")
+        return NoAssociationError(f"{where} rejects the association: {reason}")
     if assoc.acceptor.primitive is not None and not assoc.accepted_contexts:
-        return f"{where} accepts none of the object types"
-    return f"{where} does not answer"
+        return NoContextError(f"{where} accepts none of the object types")
+    return NoAssociationError(f"{where} does not answer")

@@ -15,7 +15,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from config.destinations import Destination
 from inference.results import Reason
-from scp.association import NoAssociationError, associated
+from scp.association import NoAssociationError, NoContextError, associated
 from scp.circuit import UNREACHABLE
 from scp.outcome import Outcome, Parcel, Retry
 
@@ -26,6 +26,8 @@ SLOWEST = 100_000
 
 WATCH = 0.5
 """Seconds between two looks whether an attempt is still wanted."""
+
+REJECTED = "Let it accept this SOP class and syntax, or take the kind out of the destination's objects."
 
 STATUSES: tuple[tuple[range, Retry | None, str], ...] = (
     # PS3.4 table B.2-1, PS3.7 C; None: it is stored
@@ -76,6 +78,8 @@ def send(
                     troubles.append((retry, reason))
             if waiting and not troubles:
                 troubles.append(("soon", _lost(destination, "closed the association")))
+    except NoContextError as error:
+        troubles.append(("few", Reason(code="context-rejected", text=f"{error}.", remedy=REJECTED)))
     except (NoAssociationError, OSError, ssl.SSLError) as error:
         troubles.append(("soon", _lost(destination, str(error))))
     if not troubles:
@@ -86,18 +90,19 @@ def send(
 
 
 def _store(assoc: Association, destination: Destination, parcel: Parcel) -> tuple[Retry | None, Reason | None]:
-    syntax = read_file_meta_info(parcel.file).TransferSyntaxUID
+    syntax = _syntax(parcel)
     accepted = {
         item.transfer_syntax[0] for item in assoc.accepted_contexts if item.abstract_syntax == parcel.sop_class_uid
     }
     if not accepted or (syntax not in accepted and syntax != ExplicitVRLittleEndian):
-        remedy = "Let it accept this SOP class and syntax, or take the kind out of the destination's objects."
         text = f"{destination.ae_title} does not accept {parcel.sop_class_uid} in {syntax}."
-        return "few", Reason(code="context-rejected", text=text, remedy=remedy)
-    assoc.dimse_timeout = destination.response_timeout + parcel.file.stat().st_size / SLOWEST
+        return "few", Reason(code="context-rejected", text=text, remedy=REJECTED)
+    with parcel.reading():
+        ds, size = dcmread(parcel.file), parcel.file.stat().st_size
+    assoc.dimse_timeout = destination.response_timeout + size / SLOWEST
     try:
         # a Dataset, not a path: pynetdicom then converts to implicit VR where only that was accepted
-        answer = assoc.send_c_store(dcmread(parcel.file))
+        answer = assoc.send_c_store(ds)
     except (RuntimeError, ValueError) as error:
         # RuntimeError: the association ended meanwhile; ValueError: the object cannot be encoded
         return "soon", _lost(destination, type(error).__name__)
@@ -133,11 +138,16 @@ def _watched(assoc: Association, wanted: Callable[[], bool]) -> Iterator[None]:
 def _contexts(parcels: Sequence[Parcel]) -> list[PresentationContext]:
     wanted: dict[tuple[str, str], None] = {}
     for parcel in parcels:
-        syntax = str(read_file_meta_info(parcel.file).TransferSyntaxUID)
+        syntax = _syntax(parcel)
         wanted[parcel.sop_class_uid, syntax] = None
         if syntax == ExplicitVRLittleEndian:
             wanted[parcel.sop_class_uid, ImplicitVRLittleEndian] = None
     return [build_context(abstract, syntax) for abstract, syntax in wanted]
+
+
+def _syntax(parcel: Parcel) -> str:
+    with parcel.reading():
+        return str(read_file_meta_info(parcel.file).TransferSyntaxUID)
 
 
 def _lost(destination: Destination, what: str) -> Reason:

@@ -33,8 +33,14 @@ EARLY = 0.1
 
 REMOVED = Reason(
     code="destination-removed",
-    text="The settings no longer name this destination.",
-    remedy="Nothing is sent to it; put it back and use mammonode retry if that was a mistake.",
+    text="The settings no longer name this destination, and the result had not reached it.",
+    remedy="Put it back, or name another in its place; then: mammonode retry.",
+)
+
+OVERTAKEN = Reason(
+    code="overtaken",
+    text="A newer result of the study is sent in its place.",
+    remedy="Nothing need be done.",
 )
 
 
@@ -61,9 +67,10 @@ class Delivery:
         revision = self._results.revision(uid, digest)
         if revision.objects is None:
             return None
+        self._overtake(uid, revision, name)
         with revision.delivering(name):
             receipt, delay = revision.receipt(name), None
-            if receipt.state in OPEN:
+            if receipt.state in OPEN and not revision.is_cancelled(name):
                 receipt, delay = self._next(uid, revision, name, receipt)
                 if revision.take_cancelled(name) and receipt.state in OPEN:
                     receipt, delay = receipt.model_copy(update={"state": "cancelled", "reason": None}), None
@@ -71,11 +78,26 @@ class Delivery:
         self._show(uid, digest, name, receipt, delay)
         return delay
 
+    def _overtake(self, uid: str, revision: RevisionFolder, name: str) -> None:
+        """End what is still on its way of earlier revisions: they must not arrive after this one."""
+        for earlier in self._results.revisions(uid):
+            if not _is_earlier(earlier, revision) or earlier.receipt(name).state not in OPEN:
+                continue
+            earlier.cancel(name)  # an attempt that runs sees it, and lets go
+            with earlier.delivering(name):
+                earlier.take_cancelled(name)
+                receipt = earlier.receipt(name)
+                if receipt.state not in OPEN:
+                    continue
+                receipt = receipt.model_copy(update={"state": "cancelled", "reason": OVERTAKEN})
+                earlier.write_receipt(name, receipt)
+            self._show(uid, earlier.manifest.digest, name, receipt, None)
+
     def _next(self, uid: str, revision: RevisionFolder, name: str, receipt: Receipt) -> tuple[Receipt, float | None]:
         """An attempt, unless it is known that the destination is away."""
         destination = named(self._settings, name)
         if destination is None:
-            return receipt.model_copy(update={"state": "cancelled", "reason": REMOVED}), None
+            return receipt.model_copy(update={"state": "failed", "reason": REMOVED}), None
         receipt = receipt.model_copy(update={"first_attempt": receipt.first_attempt or time.time()})
         circuit = self._circuits[name]
         asked = receipt.at_once or receipt.state == "confirming" or self._woken(uid, revision, name)
@@ -217,6 +239,11 @@ class Delivery:
         study = self._journal.study(uid)
         if receipt.state == "delivered" and study is not None and study.last_received is not None:
             metrics.TURNAROUND.observe(time.time() - study.last_received)
+
+
+def _is_earlier(one: RevisionFolder, other: RevisionFolder) -> bool:
+    numbers = [record.number for record in (one.record, other.record) if record is not None]
+    return len(numbers) == 2 and numbers[0] < numbers[1] and one.objects is not None
 
 
 def not_committed(destination: Destination, missing: int) -> Reason:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from config.destinations import Destination
 from config.settings import Settings
 from scp import cstore, stow
-from scp.outcome import Outcome, Parcel
+from scp.outcome import Outcome, Parcel, UnreadableParcelError
 
 
 def chosen(settings: Settings, senders: Iterable[str]) -> list[Destination]:
@@ -27,7 +27,13 @@ def named(settings: Settings, name: str) -> Destination | None:
 def send(
     destination: Destination, calling: str, parcels: Sequence[Parcel], wanted: Callable[[], bool] = lambda: True
 ) -> Outcome:
-    """Send over DIMSE or DICOMweb; trouble is in the outcome, nothing is raised. It stops when not `wanted`."""
-    if destination.url is not None:
-        return stow.send(destination, parcels)
-    return cstore.send(destination, calling, parcels, wanted)
+    """Send over DIMSE or DICOMweb; the destination's trouble is in the outcome. It stops when not `wanted`.
+
+    Raises OSError: a file of ours cannot be read.
+    """
+    try:
+        if destination.url is not None:
+            return stow.send(destination, parcels)
+        return cstore.send(destination, calling, parcels, wanted)
+    except UnreadableParcelError as ours:
+        raise ours.error from ours

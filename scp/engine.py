@@ -13,7 +13,7 @@ import sqlalchemy
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID, StepOptions
 from dbos._serialization import DefaultSerializer
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from config.settings import Settings
 from scp.databases import engine_url
@@ -31,7 +31,13 @@ POLL = 0.25
 WAIT = 2.0
 """Seconds between attempts at a step while the database or the disk is away."""
 
-TRANSIENT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
+TRANSIENT = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOLCK),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM),
+    }
+)
+"""Of the disk, the file server, the process or the permissions: never of a study."""
 
 ANALYSES, DELIVERIES = 2, 4
 """Workflows at once in a process: of analysis (the device has its own lock), and for each destination."""
@@ -195,7 +201,8 @@ def _step(name: str, work: Work, study: str, do: Callable[[], T]) -> T | None:
 
 
 def _is_waited_for(error: BaseException) -> bool:
-    waited_for = isinstance(error, DBAPIError) or (isinstance(error, OSError) and error.errno in TRANSIENT)
+    database = isinstance(error, DBAPIError) and not isinstance(error, DataError)  # that would be so again
+    waited_for = database or (isinstance(error, OSError) and error.errno in TRANSIENT)
     if waited_for:
         log.warning("a step waits for the database or the disk", error=type(error).__name__, seconds=WAIT)
     return waited_for

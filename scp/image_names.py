@@ -6,7 +6,7 @@ from pathlib import Path
 from pydicom.uid import UID
 
 from inference.results import ImageResult, StudyResult
-from scp.studies import header_of
+from scp.studies import readable_header
 
 NO_MAMMOGRAM = "not-a-mammogram"
 """The code of the reason for which an image of another kind is excluded."""
@@ -39,5 +39,5 @@ def image_name(image: ImageResult, file: Path | None = None) -> str:
 
 def _view_position(file: Path | None) -> str:
     """The value as it stands in the header, cut to what its VR allows (CS)."""
-    header = header_of(file) if file is not None else None
+    header = readable_header(file) if file is not None else None
     return str(header.get("ViewPosition") or "").strip()[:16] if header is not None else ""

@@ -30,6 +30,9 @@ from scp.journal_rows import (
 )
 from scp.tables import deliveries, events, instances, metadata, studies
 
+EVENT = 32
+"""Characters of an event's name; what is longer goes on in its text."""
+
 BUSY = 30.0
 """Seconds to wait for another process of the node that writes."""
 
@@ -87,10 +90,11 @@ class Journal:
         rows = self._read(select(studies).where(studies.c.study_instance_uid == uid))
         return study_row(rows[0]) if rows else None
 
-    def oldest(self, states: Iterable[StudyState], limit: int) -> list[StudyRow]:
+    def oldest(self, states: Iterable[StudyState], limit: int, offset: int = 0) -> list[StudyRow]:
         """Studies in these states, the longest unchanged first."""
         wanted = [SEVERITY[state] for state in states]
-        query = select(studies).where(studies.c.severity.in_(wanted)).order_by(studies.c.updated).limit(limit)
+        query = select(studies).where(studies.c.severity.in_(wanted)).order_by(studies.c.updated)
+        query = query.limit(limit).offset(offset)
         return [study_row(row) for row in self._read(query)]
 
     def counts(self) -> dict[StudyState, int]:
@@ -193,6 +197,8 @@ class Journal:
 
     def record_event(self, uid: str, name: str, text: str = "") -> None:
         """Add a line to a study's history; the same line twice in a row (a repeated step) is written once."""
+        if len(name) > EVENT:
+            name, text = name[:EVENT], f"{name} {text}".strip()
         last = select(events.c.event, events.c.text).where(events.c.study_instance_uid == uid)
         with self.engine.begin() as connection:
             newest = connection.execute(last.order_by(events.c.id.desc()).limit(1)).first()

@@ -13,9 +13,9 @@ from config.settings import Settings
 from scp import audit
 from scp.association import NoAssociationError, associated
 from scp.attempts import Attempts
-from scp.destinations import named
+from scp.destinations import chosen, named
 from scp.journal import Journal
-from scp.journal_rows import DeliveryRow, DestinationRow, StudyRow, StudyState
+from scp.journal_rows import DeliveryRow, DeliveryState, DestinationRow, StudyRow, StudyState
 from scp.progress import OPEN
 from scp.receiver import spool_folder
 from scp.result_folders import Receipt, ResultFolders, RevisionFolder
@@ -66,19 +66,14 @@ def retry(settings: Settings, study: str, destination: str | None = None) -> Ans
         results.revive(study)
         if row.digest is not None:
             revision = results.revision(study, row.digest)
+            for name in _renamed(settings, revision):
+                revision.write_receipt(name, Receipt(at_once=True))
             for name, receipt in revision.receipts().items():
                 revision.take_cancelled(name)
                 if receipt.state in ("failed", "cancelled") and destination in (None, name):
-                    fresh = {
-                        "state": "waiting",
-                        "refused": 0,
-                        "first_attempt": None,
-                        "at_once": True,
-                        "reason": None,
-                    }
-                    with revision.delivering(name):
-                        revision.write_receipt(name, receipt.model_copy(update=fresh))
-                    journal.record_delivery(study, row.digest, name, state="waiting", reason=None)
+                    _revive(settings, journal, (study, row.digest, name), revision)
+            if destination is None and (result := revision.result) is not None and result.has_failures:
+                results.redo(study, row.digest)
         Attempts(settings.node.folder / "attempts", settings.analysis.worker_crashes).forget(study)
         if row.state in ENDED_OR_WAITING:
             journal.record_study(study, state=StudyState.WAITING, reason=None, due=time.time())
@@ -88,6 +83,27 @@ def retry(settings: Settings, study: str, destination: str | None = None) -> Ans
         return {"ok": True, "message": f"Study {study} is taken up again."}
     finally:
         journal.close()
+
+
+def _renamed(settings: Settings, revision: RevisionFolder) -> list[str]:
+    """Destinations that stand in the place of those that the settings no longer have."""
+    receipts = revision.receipts()
+    if all(named(settings, name) for name in receipts):
+        return []
+    return [item.name for item in chosen(settings, revision.manifest.senders) if item.name not in receipts]
+
+
+def _revive(settings: Settings, journal: Journal, place: tuple[str, str, str], revision: RevisionFolder) -> None:
+    """Let a delivery begin anew; one whose destination is gone for good ends as cancelled."""
+    *_, name = place
+    if named(settings, name) is None:
+        fresh: dict[str, Any] = {"state": "cancelled"}
+    else:
+        fresh = {"state": "waiting", "refused": 0, "first_attempt": None, "at_once": True, "reason": None}
+    with revision.delivering(name):
+        receipt = revision.receipt(name).model_copy(update=fresh)
+        revision.write_receipt(name, receipt)
+    journal.record_delivery(*place, state=receipt.state, reason=receipt.reason)
 
 
 def send(settings: Settings, study: str, destination: str) -> Answer:
@@ -126,7 +142,9 @@ def cancel(settings: Settings, study: str) -> Answer:
         journal.record_study(study, state=StudyState.CANCELLED, reason=None, due=None)
         for delivery in journal.deliveries(study):
             place = study, delivery.digest, delivery.destination
-            if delivery.state in OPEN and _cancel(results.revision(study, delivery.digest), delivery.destination):
+            if delivery.state in (*OPEN, DeliveryState.FAILED) and _cancel(
+                results.revision(study, delivery.digest), delivery.destination
+            ):
                 journal.record_delivery(*place, state="cancelled", reason=None, next_attempt=None)
         journal.record_event(study, "cancelled", "by the operator")
         audit.record(settings.node.folder, "operator-cancel", study=study)
@@ -136,13 +154,13 @@ def cancel(settings: Settings, study: str) -> Answer:
 
 
 def _cancel(revision: RevisionFolder, destination: str) -> bool:
-    """False: it has come to its end before."""
+    """False: it has been delivered before."""
     revision.cancel(destination)  # an attempt that runs sees it, and lets go
     try:
         with revision.delivering(destination, PATIENCE):
             revision.take_cancelled(destination)
             receipt = revision.receipt(destination)
-            if receipt.state in ("delivered", "failed"):
+            if receipt.state == "delivered":
                 return False
             revision.write_receipt(destination, receipt.model_copy(update={"state": "cancelled", "reason": None}))
     except TimeoutError:

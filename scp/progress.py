@@ -10,7 +10,10 @@ OPEN = (DeliveryState.WAITING, DeliveryState.RETRYING, DeliveryState.CONFIRMING)
 
 
 def refresh(journal: Journal, uid: str) -> None:
-    """Set the state of a study that has a result, unless it waits for more images or was cancelled."""
+    """Set the state of a study whose latest images have a result, unless it waits for more or was cancelled.
+
+    Revision 0: they have none yet, or ended without one; what becomes of an earlier result does not change that.
+    """
     study = journal.study(uid)
     if study is None or study.digest is None or study.revision == 0:
         return

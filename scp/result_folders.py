@@ -73,11 +73,13 @@ class BuiltObject(Frozen):
 
 
 class RevisionRecord(Frozen):
-    """Fixed when a revision is first built, so that building again makes the same objects."""
+    """Fixed when a revision is first built: building again makes the same objects for the same destinations."""
 
     number: int
     written: datetime
     predecessor: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    destinations: tuple[str, ...] | None = None
+    """Names, none of them in shadow mode; None in a record of a version that did not write them."""
 
 
 class ObjectList(Frozen):
@@ -245,6 +247,17 @@ class ResultFolders:
         except FileNotFoundError:
             return False
 
+    def redo(self, study: str, digest: str) -> None:
+        """The operator wants this revision's images analysed once more."""
+        write_durably(self.folder / study / "redo", digest.encode())
+
+    def is_to_be_redone(self, study: str, digest: str) -> bool:
+        """True after `redo` of this revision, for ever: another one takes its place."""
+        try:
+            return (self.folder / study / "redo").read_text() == digest
+        except FileNotFoundError:
+            return False
+
     def keep_until(self, study: str, moment: float) -> None:
         """Promise to keep the study until then (s since 1970)."""
         longest = max(moment, self.kept_until(study) or 0.0)
@@ -260,6 +273,17 @@ class ResultFolders:
     def building(self, study: str) -> AbstractContextManager[None]:
         """One at a time for a study: decides which revision counts, and which number it gets."""
         return locked(self.folder / study / ".lock")
+
+    def begin_removal(self, study: str, files: Iterable[str]) -> None:
+        """The study goes, with these files of the spool; what comes meanwhile is another study's beginning."""
+        write_durably(self.folder / study / "removing", "\n".join(files).encode())
+
+    def removing(self, study: str) -> tuple[str, ...] | None:
+        """Which files of the spool go with a study whose removal has begun; None if it has not."""
+        try:
+            return tuple((self.folder / study / "removing").read_text().splitlines())
+        except FileNotFoundError:
+            return None
 
     def has(self, study: str) -> bool:
         """True while anything is kept of the study's results."""

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 DAY = 86400.0
 AT_ONCE = 1000
-"""Candidates looked at in one run, oldest first."""
+"""Candidates read at once, oldest first."""
 
 OVER = (StudyState.DELIVERED, StudyState.ANALYSED, StudyState.EXCLUDED, StudyState.CANCELLED)
 """A failed study stays until someone has looked at it (retry or cancel)."""
@@ -31,38 +31,57 @@ class Retention:
 
     def run(self) -> list[str]:
         """Delete what may go. Returns the studies that went."""
-        gone = []
-        for row in self._work.journal.oldest(OVER, AT_ONCE):
+        gone: list[str] = []
+        for row in self._candidates(gone):
             too_old = time.time() - row.updated > self._settings.retention.days * DAY
             if not too_old and not self._disk_is_full():
                 break  # the candidates come oldest first
-            if self._may_go(row):
-                self._remove(row.study_instance_uid, "age" if too_old else "watermark")
+            if self._may_go(row) and self._remove(row, "age" if too_old else "watermark"):
                 gone.append(row.study_instance_uid)
         return gone
+
+    def _candidates(self, gone: list[str]) -> Iterator[StudyRow]:
+        """All of them, however many must stay; `gone` are those that went meanwhile."""
+        looked_at = 0
+        while rows := self._work.journal.oldest(OVER, AT_ONCE, looked_at - len(gone)):
+            yield from rows
+            looked_at += len(rows)
 
     def _disk_is_full(self) -> bool:
         usage = shutil.disk_usage(self._settings.node.folder)
         return usage.used / usage.total > self._settings.retention.watermark
 
     def _may_go(self, row: StudyRow) -> bool:
-        """Every receipt says delivered (committed where that is asked for) or cancelled; nobody was promised it."""
+        """Every receipt of the result that counts says delivered (committed where that is asked for) or cancelled;
+        nobody was promised it.
+        """
         uid = row.study_instance_uid
         kept_until = self._work.results.kept_until(uid)
         if kept_until is not None and kept_until > time.time():
             return False
-        deliveries = self._work.journal.deliveries(uid)
+        deliveries = [item for item in self._work.journal.deliveries(uid) if item.digest == row.digest]
         return all(item.state in (DeliveryState.DELIVERED, DeliveryState.CANCELLED) for item in deliveries)
 
-    def _remove(self, uid: str, why: str) -> None:
-        """The row goes last, so that an interrupted removal is found again."""
+    def _remove(self, row: StudyRow, why: str) -> bool:
+        """The row goes last, so that an interrupted removal is found again. False: something has just arrived.
+
+        Files are listed before the last look at the study, as `row` may be minutes old; only those are deleted.
+        """
+        uid = row.study_instance_uid
+        files = self._work.results.removing(uid)
+        if files is None:
+            files = tuple(version.path.name for version in self._work.spool.versions(uid))
+            if self._work.journal.study(uid) != row or self._work.settling.stamp(uid) not in (row.seen, 0):
+                return False
+            self._work.results.begin_removal(uid, files)
+        self._work.spool.remove(uid, files)
         for revision in self._work.results.revisions(uid):
             for receipt in revision.receipts().values():
                 self._work.commitment.forget(receipt.transactions)
-        self._work.spool.remove(uid)
         self._work.results.remove(uid)
         self._work.attempts.forget(uid)
         self._forget_workflows(uid)
         self._work.journal.forget(uid)
         audit.record(self._settings.node.folder, "removed", study=uid, why=why)
         log.info("study removed", study=uid, why=why)
+        return True

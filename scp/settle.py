@@ -50,7 +50,12 @@ class Settling:
         self._identify = identify
 
     def notice(self, uid: str) -> tuple[str, float] | None:
-        """Write down what has arrived. Returns (arrival, due), None when no file is left of the study."""
+        """Write down what has arrived. Returns (arrival, due), None when no file is left of the study.
+
+        None as well while it is being removed: what comes meanwhile is noticed when that is over.
+        """
+        if self._results.removing(uid) is not None:
+            return None
         seen = self.stamp(uid)
         study = self._load(uid)
         if not study.instances:
@@ -104,7 +109,7 @@ class Settling:
                 self._end(study, StudyState.FAILED, spent)
                 return None
             digest = self._begin_revision(study)
-        self._journal.record_study(uid, state=StudyState.ANALYSING, reason=None, due=None, digest=digest)
+        self._journal.record_study(uid, state=StudyState.ANALYSING, reason=None, due=None, digest=digest, revision=0)
         self._journal.record_event(uid, "settled", f"{len(study.eligible)} of {len(study.instances)} to be analysed")
         log.info("study settled", study=uid, instances=len(study.instances), to_be_analysed=len(study.eligible))
         return digest
@@ -139,11 +144,14 @@ class Settling:
         return digest
 
     def _revision_digest(self, uid: str, content: str) -> str:
-        """The same images are the same revision, unless another was built in between (a correction taken back)."""
+        """The same images are the same revision, unless another was built in between (a correction taken back), or
+        the operator wants them analysed once more.
+        """
         current = self._results.current(uid)
-        if current is not None and current.content == content:
+        redo = current is not None and self._results.is_to_be_redone(uid, current.digest)
+        if current is not None and current.content == content and not redo:
             return current.digest
-        if current is not None and self._results.revision(uid, content).objects is not None:
+        if current is not None and (redo or self._results.revision(uid, content).objects is not None):
             return hashlib.sha256(f"{content} after {current.digest}".encode()).hexdigest()
         return content
 
@@ -165,7 +173,7 @@ class Settling:
         self._journal.record_study(study.uid, excluded=len(study.excluded))
 
     def _end(self, study: SpooledStudy, state: StudyState, reason: Reason) -> None:
-        self._journal.record_study(study.uid, state=state, reason=reason, due=None)
+        self._journal.record_study(study.uid, state=state, reason=reason, due=None, revision=0)
         self._journal.record_event(study.uid, state.value, f"{reason.text} {reason.remedy}".strip())
         log.info("study ended without a result", study=study.uid, state=state.value, reason=reason.code)
 

@@ -14,7 +14,7 @@ import os
 import re
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -164,17 +164,16 @@ class Spool:
         latest = {version.sop_instance_uid: version for version in self.versions(study)}
         return tuple(latest.values())
 
-    def remove(self, study: str) -> None:
-        """Delete the study's files securely (retention)."""
+    def remove(self, study: str, names: Iterable[str]) -> None:
+        """Delete these files of the study securely (retention); another that has just arrived stays."""
         folder = self.studies / checked(study)
-        if folder.is_dir():
-            for path in folder.iterdir():
-                secure_delete(path)
-            try:
-                folder.rmdir()
-            except OSError as error:
-                if error.errno != errno.ENOTEMPTY:  # else an instance has just arrived, and stays
-                    raise
+        for name in names:
+            secure_delete(folder / name)
+        try:
+            folder.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                raise
 
 
 def _stamp(folder: Path) -> str:

@@ -99,9 +99,12 @@ class Analysis:
     def build(self, uid: str, digest: str) -> list[str]:
         """Make sure that the revision's objects are on disk. Returns the destinations that are to get them.
 
-        A revision that another one has overtaken before it was built is dropped: nobody has seen it.
+        A revision that another one has overtaken before it was built is dropped: nobody has seen it. There are none,
+        either, where the study was cancelled meanwhile.
         """
         with self._results.building(uid), metrics.STAGE.labels("build").time():
+            if self._results.is_cancelled(uid, arrival_of(self._spool.instances(uid))):
+                return []
             current = self._results.current(uid)
             revision = self._results.revision(uid, digest)
             if revision.objects is None:
@@ -110,9 +113,8 @@ class Analysis:
                     return []
                 self._build(uid, revision)
         self._record(uid, revision)
-        receipts = revision.receipts()
-        names = [item.name for item in chosen(self._settings, revision.manifest.senders)]
-        names += [name for name in receipts if name not in names]  # sent there by the operator
+        names = self._destinations(revision)
+        names += [name for name in revision.receipts() if name not in names]
         for name in names:
             if self._journal.delivery(uid, digest, name) is None:
                 receipt = revision.receipt(name)
@@ -122,11 +124,18 @@ class Analysis:
         refresh(self._journal, uid)
         return names
 
+    def _destinations(self, revision: RevisionFolder) -> list[str]:
+        """As they were when it was first built: what is new since gets it only by the operator's word."""
+        record = revision.record
+        if record is not None and record.destinations is not None:
+            return list(record.destinations)
+        return [item.name for item in chosen(self._settings, revision.manifest.senders)]
+
     def _build(self, uid: str, revision: RevisionFolder) -> None:
         result, manifest = revision.result, revision.manifest
         if result is None:
             raise FileNotFoundError(f"{revision.path / 'result.json'} is gone")
-        record = revision.record or self._number(uid)
+        record = revision.record or self._number(uid, manifest.senders)
         revision.write_record(record)
         files = {instance: self._spool.studies / uid / name for instance, name in manifest.files.items()}
         memory = self._settings.analysis.pixel_memory
@@ -143,7 +152,7 @@ class Analysis:
         log.info("result built", study=uid, revision=record.number, objects=len(made))
         audit.record(self._settings.node.folder, "result-built", study=uid, revision=record.number, objects=len(made))
 
-    def _number(self, uid: str) -> RevisionRecord:
+    def _number(self, uid: str, senders: tuple[str, ...]) -> RevisionRecord:
         before = [(item.record, item.objects) for item in self._results.revisions(uid) if item.objects is not None]
         built = sorted(((record, objects) for record, objects in before if record), key=lambda pair: pair[0].number)
         predecessor = {}
@@ -151,7 +160,8 @@ class Analysis:
             objects = built[-1][1] or ()
             predecessor = {item.kind: (item.sop_class_uid, item.sop_instance_uid) for item in objects}
         number = built[-1][0].number + 1 if built else 1
-        return RevisionRecord(number=number, written=datetime.now(UTC), predecessor=predecessor)
+        names = tuple(item.name for item in chosen(self._settings, senders))
+        return RevisionRecord(number=number, written=datetime.now(UTC), predecessor=predecessor, destinations=names)
 
     def _kinds(self, senders: tuple[str, ...]) -> frozenset[str]:
         kinds = {kind for item in chosen(self._settings, senders) for kind in item.objects}
@@ -160,7 +170,7 @@ class Analysis:
     def _same_scores(self, uid: str, manifest: Manifest) -> StudyResult | None:
         for revision in self._results.revisions(uid):
             result = revision.result
-            if result is None or result.models != self._analyser.models:
+            if result is None or result.models != self._analyser.models or result.has_failures:
                 continue
             if revision.manifest.scores_digest == manifest.scores_digest and _all_known(result, manifest):
                 return result

@@ -62,7 +62,9 @@ def _post(destination: Destination, parcels: Sequence[Parcel]) -> httpx.Response
 def _parts(parcels: Sequence[Parcel], boundary: str) -> Iterator[bytes]:
     for parcel in parcels:
         yield f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
-        yield parcel.file.read_bytes()
+        with parcel.reading():
+            content = parcel.file.read_bytes()
+        yield content
         yield b"\r\n"
     yield f"--{boundary}--\r\n".encode()
 

@@ -78,8 +78,9 @@ class SpooledStudy:
 
     @property
     def is_mammography(self) -> bool:
-        """At least one instance is of Modality MG: a study of nothing else is none of ours, and nothing is sent."""
-        return any(header.get("Modality") == MAMMOGRAPHY for header in self.headers.values())
+        """At least one instance is of Modality MG, or cannot be read and may be: of nothing else nothing is sent."""
+        is_unknown = len(self.headers) < len(self.instances)
+        return is_unknown or any(header.get("Modality") == MAMMOGRAPHY for header in self.headers.values())
 
     def due(self, quiet: Studies) -> float:
         """When nothing more need be waited for, seconds since 1970. A clock set back makes no wait longer."""
@@ -117,14 +118,23 @@ def arrival_of(instances: Iterable[SpooledInstance]) -> str:
 
 @lru_cache(maxsize=512)
 def header_of(path: Path) -> Dataset | None:
-    """The header of a spooled file, which never changes; None if it can no longer be read.
+    """The header of a spooled file, which never changes; None if it is gone or damaged.
 
-    Values above SKIPPED bytes stay in the file until they are asked for: many headers are kept.
+    Values above SKIPPED bytes stay in the file until they are asked for: many headers are kept. Raises OSError: the
+    disk, or the number of open files, is in trouble; that says nothing of the image.
     """
     try:
         return dcmread(path, stop_before_pixels=True, defer_size=SKIPPED)
-    except (InvalidDicomError, OSError, ValueError, NotImplementedError):
+    except (InvalidDicomError, FileNotFoundError, ValueError, NotImplementedError):
         # reported as a failed image by the analysis, which reads it again
+        return None
+
+
+def readable_header(path: Path) -> Dataset | None:
+    """As header_of, and None where the disk is in trouble: for a page, which shows what it can."""
+    try:
+        return header_of(path)
+    except OSError:
         return None
 
 

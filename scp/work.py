@@ -91,7 +91,7 @@ class NodeWork:
         log.error("a step failed", study=study, error=type(error).__name__, where=f"{where.name}" if where else "")
         reason = error.reason if isinstance(error, InferenceError) else UNFORESEEN
         with self._alerting(study):
-            self.journal.record_study(study, state=StudyState.FAILED, reason=reason, due=None)
+            self.journal.record_study(study, state=StudyState.FAILED, reason=reason, due=None, revision=0)
         self.journal.record_event(study, "failed", reason.text)
 
     @contextmanager

@@ -103,9 +103,16 @@ class Worker:
     # inbox
 
     def _take_in(self) -> None:
+        trouble: OSError | None = None
         for study in self._spool.claim(self._executor_id):
-            self._arrived(study)
+            try:
+                self._arrived(study)
+            except OSError as error:  # the others need not wait for it
+                trouble = error
+                continue
             self._spool.done(self._executor_id, study)
+        if trouble is not None:
+            raise trouble
         for transaction, known in self._work.commitment.arrived():
             # a report may come before its delivery has begun to wait for it
             if known is None or self._engine.wake(*known.place) or not self._work.awaits_report(known):
@@ -125,7 +132,10 @@ class Worker:
         seen = self._journal.seen()
         for study in self._spool.study_uids():
             if seen.get(study) != self._work.settling.stamp(study):
-                self._arrived(study)
+                try:
+                    self._arrived(study)
+                except OSError as error:  # the others, and what follows, need not wait for it
+                    log.warning("a study cannot be read", study=study, error=error.strerror)
         running = {workflow.split(":")[1] for workflow in self._engine.unfinished()}
         for row in self._journal.studies(UNFINISHED):
             # abs: after the clock was set back a change may lie ahead

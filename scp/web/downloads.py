@@ -15,7 +15,7 @@ from scp.composition import object_options
 from scp.objects.build import build
 from scp.objects.inputs import InvalidObjectError, Revision
 from scp.result_folders import RevisionFolder
-from scp.studies import header_of
+from scp.studies import readable_header
 from scp.web import texts
 from scp.web.images import stored_picture
 from scp.web.state import State, StudyUid, WebState
@@ -84,7 +84,7 @@ def _build_pdf(state: WebState, kept: KeptResult) -> Dataset:
     if record is None:
         raise HTTPException(404, texts.NO_RESULT)
     study = kept.result.study_instance_uid
-    found = {uid: header_of(instance.path) for uid, instance in spooled(state, study).items()}
+    found = {uid: readable_header(instance.path) for uid, instance in spooled(state, study).items()}
     headers = {uid: header for uid, header in found.items() if header is not None}
     try:
         made = build(

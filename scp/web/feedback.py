@@ -13,7 +13,7 @@ from starlette.responses import Response
 from inference.results import Finding, ImageResult, Module
 from scp.composition import object_options
 from scp.objects.inputs import InvalidObjectError
-from scp.studies import header_of
+from scp.studies import readable_header
 from scp.web import texts
 from scp.web.access import AnyVisitor
 from scp.web.feedback_report import feedback_report, judged
@@ -124,7 +124,7 @@ def _findings(kept: KeptResult, subject: str) -> Iterator[tuple[ImageResult, Fin
 def as_sr(state: State, study: StudyUid) -> Response:
     """The readers' opinions as a DICOM SR (TID 1500)."""
     kept = required_result(state, study)
-    sources = {uid: header_of(instance.path) for uid, instance in spooled(state, study).items()}
+    sources = {uid: readable_header(instance.path) for uid, instance in spooled(state, study).items()}
     headers = {uid: header for uid, header in sources.items() if header is not None}
     options = object_options(state.settings.objects, [])
     try:
@@ -159,7 +159,7 @@ def _rows(state: WebState, study: str) -> Iterator[Row]:
     files = spooled(state, study)
     for image in judged(kept.result, opinions):
         instance = files.get(image.sop_instance_uid)
-        header = header_of(instance.path) if instance else None
+        header = readable_header(instance.path) if instance else None
         if instance is None or header is None or not header.get("PatientID"):
             continue
         mine = [one for one in opinions if one.sop_instance_uid == image.sop_instance_uid]

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from inference.errors import UnreadablePixelsError
-from scp.studies import header_of
+from scp.studies import readable_header
 from scp.web import texts
 from scp.web.hanging import Basis, Side, turn
 from scp.web.pixel_store import TILE, Picture
@@ -38,7 +38,7 @@ def hanging(state: State, study: StudyUid, sop: SopUid) -> Hanging:
     """Size of the stored image, and how it hangs."""
     image = required_result(state, study).image(sop)
     picture = stored_picture(state, study, sop)
-    header = header_of(image_path(state, study, sop))
+    header = readable_header(image_path(state, study, sop))
     orientation = [str(value) for value in (header.get("PatientOrientation") or ())] if header is not None else []
     shown = turn(image.laterality, image.view, orientation, picture.chest_wall)
     rows, columns = picture.levels[0].shape

@@ -11,7 +11,7 @@ from inference.results import ImageResult, StudyResult
 from scp.journal_rows import StudyRow
 from scp.result_folders import RevisionFolder
 from scp.spool import SpooledInstance
-from scp.studies import header_of
+from scp.studies import readable_header
 from scp.web import texts
 from scp.web.state import WebState
 
@@ -84,7 +84,7 @@ def image_path(state: WebState, study: str, sop_instance_uid: str) -> Path:
 def any_header(state: WebState, study: str) -> Dataset | None:
     """The header of one instance, for who and when; None where none is left."""
     for instance in state.spool.instances(study):
-        header = header_of(instance.path)
+        header = readable_header(instance.path)
         if header is not None:
             return header
     return None

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom import evt
+from pynetdicom import AllStoragePresentationContexts, evt
 
 from peers.answering_pacs import Pacs, bench_with
 from peers.bench import Bench, settings_for
 from phantoms.mammogram import four_views
+from scp import operations
 from scp.cstore import meaning
 
 CAD_SR = "1.2.840.10008.5.1.4.1.1.88.50"
@@ -154,9 +155,83 @@ def test_a_destination_gets_its_choice_of_objects(tmp_path: Path, pacs: Callable
     assert len(peer.received) == 1
 
 
-def test_a_destination_taken_out_of_the_settings_is_cancelled(tmp_path: Path) -> None:
+def test_a_result_whose_destination_was_renamed_is_failed_and_reaches_the_new_name_on_retry(
+    tmp_path: Path, pacs: Callable[..., Pacs]
+) -> None:
     _, study = bench_with(tmp_path, 1)
-    without = Bench(settings_for(tmp_path))
-    assert without.deliver(study, "pacs") is None
-    rows = without.journal.deliveries(study)
-    assert [(row.state, row.reason and row.reason.code) for row in rows] == [("cancelled", "destination-removed")]
+    peer = pacs()
+    renamed = Bench(settings_for(tmp_path, [{"name": "archive", "host": "127.0.0.1", "port": peer.port}]))
+    assert renamed.deliver(study, "pacs") is None
+    rows = renamed.journal.deliveries(study)
+    assert [(row.state, row.reason and row.reason.code) for row in rows] == [("failed", "destination-removed")]
+    assert renamed.row(study).state == "failed"
+    assert operations.retry(renamed.settings, study)["ok"]
+    renamed.run(study)
+    assert renamed.deliver(study, "archive") is None
+    assert len(peer.received) == 6
+    assert {row.destination: row.state for row in renamed.journal.deliveries(study)} == {
+        "pacs": "cancelled",
+        "archive": "delivered",
+    }
+
+
+def test_a_result_built_in_shadow_mode_is_not_sent_when_the_study_is_driven_again(tmp_path: Path) -> None:
+    table = {"name": "pacs", "host": "127.0.0.1"}
+    bench = Bench(settings_for(tmp_path, [table], delivery={"mode": "shadow"}))
+    study = bench.receive(four_views(rows=256, columns=192))
+    bench.run(study)
+    sending = Bench(settings_for(tmp_path, [table]))
+    sending.run(study)
+    assert sending.journal.deliveries(study) == []
+    assert operations.send(sending.settings, study, "pacs")["ok"]
+    sending.run(study)
+    assert [row.state for row in sending.journal.deliveries(study)] == ["waiting"]
+
+
+def test_a_pacs_that_takes_no_segmentations_is_not_taken_for_one_that_is_away(
+    tmp_path: Path, pacs: Callable[..., Pacs]
+) -> None:
+    known = [(cx.abstract_syntax, cx.transfer_syntax) for cx in AllStoragePresentationContexts]
+    peer = pacs(contexts=[pair for pair in known if pair[0] != SEG])
+    bench, study = bench_with(tmp_path, peer.port)
+    delays = [bench.deliver(study, "pacs") for _ in range(3)]
+    assert delays == [1.0, 2.0, None]  # refusal_retries = 2
+    assert len(peer.received) == 2
+    (row,) = bench.journal.deliveries(study)
+    assert (row.state, row.reason and row.reason.code) == ("failed", "context-rejected")
+    other = bench.receive(four_views(rows=256, columns=192))
+    bench.run(other)
+    assert bench.deliver(other, "pacs") == 1.0
+    assert len(peer.received) == 4  # its reports did not wait
+
+
+def test_a_file_of_ours_that_cannot_be_read_is_not_the_destinations_fault(
+    tmp_path: Path, pacs: Callable[..., Pacs]
+) -> None:
+    peer = pacs()
+    bench, study = bench_with(tmp_path, peer.port)
+    revision = bench.work.results.revision(study, bench.row(study).digest or "")
+    (revision.objects_folder / (revision.objects or ())[0].file).unlink()
+    with pytest.raises(FileNotFoundError):
+        bench.deliver(study, "pacs")
+    other = bench.receive(four_views(rows=256, columns=192))
+    bench.run(other)
+    assert bench.deliver(other, "pacs") is None
+    assert len(peer.received) == 6
+
+
+def test_an_earlier_result_does_not_arrive_after_a_newer_one(tmp_path: Path, pacs: Callable[..., Pacs]) -> None:
+    peer = pacs()
+    bench = Bench(settings_for(tmp_path, [{"name": "pacs", "host": "127.0.0.1", "port": peer.port}]))
+    views = four_views(rows=256, columns=192)
+    study = bench.receive(views[:3])
+    first = bench.run(study).manifest.digest
+    bench.receive(views[3:])
+    newer = bench.run(study)
+    assert bench.deliver(study, "pacs") is None
+    assert bench.work.deliver(study, first, "pacs", bench.row(study).generation) is None
+    assert sorted(peer.received) == sorted(item.sop_instance_uid for item in newer.objects or ())
+    before = bench.journal.delivery(study, first, "pacs")
+    assert before is not None
+    assert (before.state, before.reason and before.reason.code) == ("cancelled", "overtaken")
+    assert bench.row(study).state == "delivered"

@@ -129,3 +129,12 @@ def test_deliveries_of_a_destination_are_counted(journal: Journal) -> None:
     (row,) = journal.destinations(["pacs"])
     assert (row.waiting, row.retrying, row.confirming, row.delivered, row.failed) == (1, 1, 1, 1, 1)
     assert row.reason == REASON
+
+
+def test_an_events_name_that_is_too_long_for_its_column_goes_on_in_its_text(tmp_path: Path) -> None:
+    journal = Journal.open(settings_for(tmp_path))
+    journal.record_study("1.2", state=StudyState.DELIVERING)
+    journal.record_event("1.2", "not committed: the-archive-of-the-second-site", "2 objects")
+    (event,) = journal.events("1.2")
+    assert event.event == "not committed: the-archive-of-th"
+    assert event.text == "not committed: the-archive-of-the-second-site 2 objects"

@@ -3,6 +3,7 @@
 import io
 import json
 import stat
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,11 @@ from pynetdicom.sop_class import Verification
 from rich.console import Console
 from typer.testing import CliRunner
 
+from inference.eligibility import EligibilityPolicy
+from inference.results import Reason, Status, StudyResult
+from peers.answering_pacs import Pacs
 from peers.bench import Bench, settings_for
+from peers.fixed_scorer import FixedScorer
 from phantoms.mammogram import four_views
 from scp import operations, status_view
 from scp.cli import app
@@ -118,6 +123,66 @@ def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     bench, study = _failed(tmp_path)
     for path in (bench.settings.node.folder / "results" / study).rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_a_study_cancelled_while_it_is_analysed_is_not_sent(tmp_path: Path, pacs: Callable[..., Pacs]) -> None:
+    peer = pacs()
+    bench = Bench(settings_for(tmp_path, [{"name": "pacs", "host": "127.0.0.1", "port": peer.port}]))
+    study = bench.receive(four_views(rows=256, columns=192))
+    digest = bench.settle(study)
+    assert digest is not None
+    assert bench.work.analyse(study, digest)
+    assert operations.cancel(bench.settings, study)["ok"]
+    assert bench.work.build(study, digest) == []
+    assert bench.row(study).state == "cancelled"
+    assert operations.retry(bench.settings, study)["ok"]
+    bench.run(study)
+    assert operations.cancel(bench.settings, study)["ok"]  # now that it is built
+    assert bench.deliver(study, "pacs") is None
+    assert peer.associations == 0
+    assert operations.retry(bench.settings, study)["ok"]
+    bench.run(study)
+    assert bench.deliver(study, "pacs") is None
+    assert len(peer.received) == 6
+
+
+def test_a_failed_delivery_that_is_cancelled_is_cancelled(tmp_path: Path) -> None:
+    bench, study = _failed(tmp_path)
+    assert operations.cancel(bench.settings, study)["ok"]
+    assert [row.state for row in bench.journal.deliveries(study)] == ["cancelled"]
+
+
+class OnceFailing(FixedScorer):
+    """Has too little memory for one image the first time."""
+
+    def analyse_study(self, files: Sequence[Path], policy: EligibilityPolicy) -> StudyResult:
+        result = super().analyse_study(files, policy)
+        if self.calls > 1:
+            return result
+        reason = Reason(code="out-of-memory", text="The device has too little memory.", remedy="Stop other programs.")
+        first, *others = result.images
+        failed = first.model_copy(update={"status": Status.FAILED, "reason": reason, "modules": ()})
+        return result.model_copy(update={"images": (failed, *others)})
+
+
+def test_retry_analyses_again_what_failed_and_the_new_result_names_the_old_one(tmp_path: Path) -> None:
+    bench = Bench(settings_for(tmp_path, [PACS]), OnceFailing())
+    study = bench.receive(four_views(rows=256, columns=192))
+    first = bench.run(study)
+    assert (bench.row(study).failed, bench.row(study).revision) == (1, 1)
+    bench.run(study)  # whatever drives it again finds its work
+    assert bench.analyser.calls == 1
+    assert operations.retry(bench.settings, study)["ok"]
+    second = bench.run(study)
+    assert (bench.row(study).failed, bench.row(study).revision, bench.analyser.calls) == (0, 2, 2)
+    record = second.record
+    assert record is not None
+    replaced = {uid for _, uid in record.predecessor.values()}
+    assert replaced <= {item.sop_instance_uid for item in first.objects or ()}
+    assert replaced
+    assert operations.retry(bench.settings, study)["ok"]
+    assert bench.run(study).path == second.path
+    assert bench.analyser.calls == 2
 
 
 def _shown(answer: dict[str, Any], width: int) -> list[str]:

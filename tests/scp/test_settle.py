@@ -1,5 +1,6 @@
 """When a study is one, and what a later image, a correction or a stranger makes of it."""
 
+import errno
 from collections.abc import Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,13 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless, generate_uid
+from sqlalchemy.exc import DataError, OperationalError
 
 from peers.bench import Bench, settings_for
 from phantoms.encoding import encoded
 from phantoms.mammogram import four_views, mammogram, secondary_capture, tomosynthesis
+from scp.engine import _is_waited_for
+from scp.progress import refresh
 
 SMALL = {"rows": 256, "columns": 192}
 
@@ -254,3 +258,62 @@ def test_who_sent_what_is_in_the_audit_trail_without_identity(bench: Bench) -> N
     assert {oct(path.stat().st_mode & 0o777) for path in (bench.settings.node.folder / "audit").iterdir()} == {
         "0o600"
     }
+
+
+def test_a_failure_stays_whatever_becomes_of_an_earlier_result(tmp_path: Path) -> None:
+    bench = Bench(settings_for(tmp_path, [{"name": "pacs", "host": "127.0.0.1", "port": 1}]))
+    views = four_views(rows=256, columns=192)
+    study = bench.receive(views[:3])
+    digest = bench.run(study).manifest.digest
+    views[3].PatientID = "OTHER"
+    bench.receive(views[3:])
+    assert bench.settle(study) is None
+    bench.journal.record_delivery(study, digest, "pacs", state="delivered")
+    refresh(bench.journal, study)
+    row = bench.row(study)
+    assert (row.state, row.reason and row.reason.code) == ("failed", "two-patients")
+
+
+def test_a_result_that_is_not_built_yet_is_not_shown_as_analysed(tmp_path: Path) -> None:
+    bench = Bench(settings_for(tmp_path, [{"name": "pacs", "host": "127.0.0.1", "port": 1}]))
+    views = four_views(rows=256, columns=192)
+    study = bench.receive(views[:3])
+    bench.run(study)
+    bench.receive(views[3:])
+    assert bench.settle(study) is not None
+    refresh(bench.journal, study)
+    assert bench.row(study).state == "analysing"
+    bench.work.broken(study, RuntimeError("unforeseen"))
+    refresh(bench.journal, study)
+    assert bench.row(study).state == "failed"
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_trouble_with_the_disk_says_nothing_of_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    bench = Bench(settings_for(tmp_path))
+    study = bench.receive(four_views(rows=256, columns=192))
+
+    def unreadable(*_: object, **__: object) -> Dataset:
+        raise OSError(code, "trouble")
+
+    monkeypatch.setattr("scp.studies.dcmread", unreadable)
+    with pytest.raises(OSError, match="trouble") as raised:
+        bench.settle(study)
+    assert _is_waited_for(raised.value)
+    monkeypatch.undo()
+    assert bench.settle(study) is not None
+
+
+def test_a_study_none_of_whose_headers_can_be_read_is_not_called_no_mammogram(tmp_path: Path) -> None:
+    bench = Bench(settings_for(tmp_path))
+    study = bench.receive(four_views(rows=256, columns=192)[:1])
+    (instance,) = bench.receiver.instances(study)
+    instance.path.write_bytes(b"damaged")
+    assert bench.settle(study) is not None  # it ends as a failed image
+
+
+def test_a_value_that_a_database_refuses_is_not_waited_for() -> None:
+    assert not _is_waited_for(DataError("insert", {}, Exception("value too long")))
+    assert _is_waited_for(OperationalError("insert", {}, Exception("gone")))

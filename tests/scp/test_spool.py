@@ -156,10 +156,14 @@ def test_secure_delete_of_what_is_gone_is_well(tmp_path):
 def test_remove_leaves_no_study(spool):
     _store(spool, b"\x01")
     _store(spool, b"\x02")
-    spool.remove("1.2.3")
+    names = [version.path.name for version in spool.versions("1.2.3")]
+    late = _store(spool, b"\x03")
+    spool.remove("1.2.3", names)
+    assert [version.path for version in spool.versions("1.2.3")] == [late]  # it came after the list was made
+    spool.remove("1.2.3", [late.name])
     assert list(spool.study_uids()) == []
     assert spool.versions("1.2.3") == ()
-    spool.remove("1.2.3")
+    spool.remove("1.2.3", [late.name])
 
 
 BAD = ["", ".", "..", "1/2", "../1", "1.2\x00", "1.2 ", "a", "1" * 65, "1..2", "1.2.", "\u0661.2"]

@@ -65,7 +65,7 @@ def test_a_study_is_found_by_whose_it_is_while_its_images_are_kept(crowd, node, 
     told = f'<span class="patient">Synthetic Mammo <small>{header.PatientID}, {date}</small></span>'
     assert told in cell(page.get("/").text, STUDY)
     assert 'class="patient"' not in cell(page.get("/").text, "1.2.1")
-    node.spool.remove(STUDY)
+    node.spool.remove(STUDY, [version.path.name for version in node.spool.versions(STUDY)])
     assert 'class="patient"' not in cell(page.get("/").text, STUDY)
     assert "Synthetic" not in page.get("/api/studies").text
 
