@@ -106,10 +106,11 @@ class Case:
         return self.facts.view not in (None, *STANDARD_VIEWS) or bool(self.facts.modifiers - {"implant displaced"})
 
     @property
-    def whole_view(self) -> bool:
-        """It stands for its view alone, or as one part of a mosaic whose other parts the study holds."""
-        parts = (other for other in self.study if other.sop_instance != self.facts.sop_instance)
-        return not self.facts.partial or any(self.facts.shows_the_same_as(other) for other in parts)
+    def ordinary(self) -> bool:
+        """A whole view as the networks know it. Parts do not count: nothing tells that they make up a whole."""
+        facts = self.facts
+        odd = facts.partial or facts.synthesised or facts.contrast or facts.other_body_part
+        return facts.view in STANDARD_VIEWS and not facts.modifiers and not odd
 
     @property
     def has_presentation_twin(self) -> bool:
@@ -175,9 +176,15 @@ EXCLUSIONS: tuple[Rule, ...] = (
         "Set eligibility.male_or_minor to analyse them all the same.",
     ),
     _rule(
-        lambda case: any(value.startswith("STEREO_") for value in case.facts.image_type),
+        lambda case: case.facts.biopsy,
         "stereotactic",
         "Stereotactic and biopsy images are not analysed.",
+    ),
+    _rule(
+        lambda case: case.facts.computed_contrast,
+        "contrast-enhanced",
+        "Subtraction and high energy images of contrast enhanced mammography are not analysed.",
+        "Send the low energy images, or mammograms without contrast agent.",
     ),
     _rule(lambda case: case.facts.view == "SPECIMEN", "specimen", "Specimen images are not analysed."),
     _rule(
@@ -187,7 +194,7 @@ EXCLUSIONS: tuple[Rule, ...] = (
         "Send the full views of the breast.",
     ),
     _rule(
-        lambda case: "magnification" in case.facts.modifiers,
+        lambda case: "magnification" in case.facts.modifiers or case.facts.magnified,
         "magnification",
         "Magnification views are not analysed.",
         "Send the full views of the breast.",
@@ -262,6 +269,17 @@ NOTES: tuple[Rule, ...] = (
     _rule(lambda case: case.facts.partial, "partial-view", "The image shows a part of the breast only."),
     _rule(lambda case: case.facts.burned_in, "burned-in-annotation", "The image has annotations burnt in."),
     _rule(
+        lambda case: case.facts.contrast,
+        "contrast-enhanced",
+        "An exposure of contrast enhanced mammography: the networks were not trained on such images.",
+    ),
+    _rule(
+        lambda case: case.facts.other_body_part,
+        "body-part",
+        "Body Part Examined does not say breast; no negative rests on the image.",
+        "Correct Body Part Examined at the source.",
+    ),
+    _rule(
         lambda case: case.facts.sop_class == FOR_PROCESSING,
         "for-processing",
         "A For Processing image, analysed because the site sends nothing else.",
@@ -288,12 +306,11 @@ NOTES: tuple[Rule, ...] = (
 def _judge(case: Case) -> Verdict:
     facts = case.facts
     reason = next((reason for holds, reason in EXCLUSIONS if holds(case)), None)
-    plain = facts.view in STANDARD_VIEWS and not facts.modifiers and not facts.synthesised
     return Verdict(
         eligible=reason is None,
         reason=reason,
         notes=() if reason else tuple(note for holds, note in NOTES if holds(case)),
         laterality=facts.laterality,
         view=facts.view,
-        standard=reason is None and facts.laterality is not None and plain and case.whole_view,
+        standard=reason is None and facts.laterality is not None and case.ordinary,
     )

@@ -25,6 +25,9 @@ Laterality = Literal["L", "R"]
 MODULE_NOT_ATTEMPTED = "module-not-attempted"
 """Reason code: the site has switched a module off."""
 
+NO_BREAST = frozenset({"not-a-mammogram", "quality-control", "specimen"})
+"""Reason codes of excluded instances that leave no breast open."""
+
 STANDARD_VIEWS = ("CC", "MLO")
 """Of each breast, for a negative."""
 
@@ -53,17 +56,26 @@ def lowest_threshold(points: Iterable[OperatingPoint]) -> float:
     return min(point.threshold for point in points if point.grade in GRADES)
 
 
+SENSITIVITY_TO_RULE_OUT = 0.95
+"""What lies below grade 4 may be called benign only where that misses no more (the paper's words for grade 3)."""
+
+
+def can_rule_out(points: Iterable[OperatingPoint]) -> bool:
+    """Whether images below the cut for grade 4 hold few enough cancers to be called benign, probably or not."""
+    return all(point.sensitivity >= SENSITIVITY_TO_RULE_OUT for point in points if point.grade == 4)
+
+
 def worst(grades: Iterable[Grade | None]) -> Grade | None:
     """The highest grade, None where there is none."""
     return max((grade for grade in grades if grade is not None), default=None)
 
 
 def image_grade(modules: Sequence[ModuleResult]) -> Grade | None:
-    """The worst of its modules; 3 or 1 only where every module succeeded, else None."""
+    """The worst of its modules; 3 or 1 only where every module succeeded and can rule out, else None."""
     grade = worst(module.grade for module in modules)
     if is_suspicious(grade):
         return grade
-    succeeded = {module.module for module in modules if module.status is ModuleStatus.SUCCEEDED}
+    succeeded = {module.module for module in modules if module.status is ModuleStatus.SUCCEEDED and module.rules_out}
     return (grade or 1) if succeeded == set(Module) else None
 
 
@@ -114,13 +126,19 @@ def _assess_study(images: Sequence[GradedImage], breasts: Mapping[Laterality, As
         return Assessment(grade=grade)
     if not any(image.result.status is Status.ANALYSED for image in images):
         return Assessment(grade=None, withheld=_NOTHING_ANALYSED)
-    of_no_breast = {image.result.status for image in images if image.result.laterality is None}
-    if Status.FAILED in of_no_breast:
+    of_no_breast = [image.result for image in images if image.result.laterality is None]
+    if any(result.status is Status.FAILED for result in of_no_breast):
         return Assessment(grade=None, withheld=_failed("the study"))
-    if Status.ANALYSED in of_no_breast:
+    both = all(side in breasts and breasts[side].grade is not None for side in ("R", "L"))
+    if any(result.status is Status.ANALYSED or (not both and _may_show_a_breast(result)) for result in of_no_breast):
         return Assessment(grade=None, withheld=_LATERALITY_MISSING)
     withheld = next((breast.withheld for breast in breasts.values() if breast.withheld), None)
     return Assessment(grade=None, withheld=withheld) if withheld else Assessment(grade=grade)
+
+
+def _may_show_a_breast(result: ImageResult) -> bool:
+    """Not excluded for being no picture of a patient's breast."""
+    return result.reason is None or result.reason.code not in NO_BREAST
 
 
 def _reasons_against_negative(side: Laterality, images: Sequence[GradedImage]) -> Iterator[Reason]:
@@ -144,6 +162,12 @@ def _reasons_against_negative(side: Laterality, images: Sequence[GradedImage]) -
             text=f"Failed on the {name} breast: {', '.join(failed)}.",
             remedy="See the module's reason, and analyse the study again.",
         )
+    if blunt := _modules_that_rule_nothing_out(analysed):
+        yield Reason(
+            code="nothing-ruled-out",
+            text=f"What these find rules nothing out, as they were measured on too few cancers: {', '.join(blunt)}.",
+            remedy="mammonode-train calibrate on the site's own images gives cuts that may.",
+        )
     if any(result.view is None for result in analysed):
         yield Reason(
             code="view-missing",
@@ -163,6 +187,11 @@ def _modules_in(results: Sequence[ImageResult], status: ModuleStatus) -> list[st
     """Names of the modules that ended so on any of the images; one that is not even listed was not attempted."""
     ended = {module: {_status(result, module) for result in results} for module in Module}
     return [module.value for module, statuses in ended.items() if status in statuses]
+
+
+def _modules_that_rule_nothing_out(results: Sequence[ImageResult]) -> list[str]:
+    blunt = {module.module for result in results for module in result.modules if not module.rules_out}
+    return [module.value for module in Module if module in blunt]
 
 
 def _status(result: ImageResult, module: Module) -> ModuleStatus:

@@ -1,5 +1,6 @@
 """Reading a header whose values may be absent, empty or nonsense: what cannot be read is not there."""
 
+import math
 import re
 import struct
 from datetime import date, datetime
@@ -48,6 +49,14 @@ def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
     except _UNREADABLE:
         return ()
     return tuple(value) if isinstance(value, DicomSequence) else ()
+
+
+def number(ds: Dataset, keyword: str) -> float:
+    """A decimal, NaN where there is none: no comparison holds for that."""
+    try:
+        return float(first(ds, keyword))
+    except ValueError:
+        return math.nan
 
 
 def frames(ds: Dataset) -> int:

@@ -10,11 +10,28 @@ from inference.activation import ScoredWindows
 from inference.calibration import Calibration
 from inference.findings import Lesion, find_lesions
 from inference.geometry import Affine
-from inference.grades import grade_of, lowest_threshold
-from inference.results import Finding, Grade, ImageResult, Module, ModuleResult, ModuleStatus, OperatingPoint, Point
+from inference.grades import can_rule_out, grade_of, lowest_threshold, worst
+from inference.results import (
+    Finding,
+    Grade,
+    ImageResult,
+    Module,
+    ModuleResult,
+    ModuleStatus,
+    OperatingPoint,
+    Point,
+    Reason,
+)
 
 _TRACKING = uuid.uuid5(uuid.NAMESPACE_DNS, "tracking.mammonode")
 """Namespace of tracking UIDs: the same lesion of the same image and weights always gets the same one."""
+
+
+_NO_WINDOW = Reason(
+    code="no-window",
+    text="No part of the breast could be scored.",
+    remedy="Look at the image: is there a breast on it, and the right way round in brightness?",
+)
 
 
 @dataclass(frozen=True)
@@ -40,10 +57,12 @@ def judge_module(
 
     `canvas` is the image's `heat_canvas`; `to_stored` carries normalised pixels to stored ones.
     """
-    score = float(scored.scores.max(initial=0.0))
+    if not len(scored.scores):
+        return ModuleResult(module=judgement.module, status=ModuleStatus.FAILED, reason=_NO_WINDOW)
+    score = float(scored.scores.max())
     lesions = find_lesions(scored, canvas, lowest_threshold(judgement.points))
-    marked = [lesion for lesion in lesions if grade_of(lesion.score, judgement.points) >= judgement.mark_grade]
-    marked = marked[: judgement.maximum_marks]
+    reaching = [lesion for lesion in lesions if grade_of(lesion.score, judgement.points) >= judgement.mark_grade]
+    marked, beyond = reaching[: judgement.maximum_marks], reaching[judgement.maximum_marks :]
     return ModuleResult(
         module=judgement.module,
         status=ModuleStatus.SUCCEEDED,
@@ -54,6 +73,9 @@ def judge_module(
             _finding(judgement, lesion, number, image, to_stored) for number, lesion in enumerate(marked, start=1)
         ),
         unmarked=len(lesions) - len(marked),
+        beyond=len(beyond),
+        beyond_grade=worst(grade_of(lesion.score, judgement.points) for lesion in beyond),
+        rules_out=can_rule_out(judgement.points),
     )
 
 

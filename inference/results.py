@@ -76,7 +76,12 @@ class Finding(Frozen):
 
 
 class ModuleResult(Frozen):
-    """One module on one image. `unmarked` counts lesions found but not marked (below the mark grade, or too many)."""
+    """One module on one image.
+
+    `unmarked` counts lesions found but not marked; `beyond` those of them that reach the mark grade but lie beyond
+    the most marks of an image, the worst of which has `beyond_grade`. `rules_out`: what it leaves unmarked may be
+    called benign; False where its operating points miss too many cancers for that, or were measured on too few.
+    """
 
     module: Module
     status: ModuleStatus
@@ -86,6 +91,9 @@ class ModuleResult(Frozen):
     grade: Grade | None = None
     findings: tuple[Finding, ...] = ()
     unmarked: int = 0
+    beyond: int = 0
+    beyond_grade: Grade | None = None
+    rules_out: bool = True
 
 
 class ImageResult(Frozen):

@@ -71,15 +71,24 @@ MODIFIERS = {
 """CID 4015, the same two ways."""
 
 
+_SIDES: tuple[Laterality, ...] = ("L", "R")
+
+
 def read_laterality(ds: Dataset) -> Laterality | None:
-    """Image Laterality, else the series' Laterality; None where neither names one breast."""
-    for keyword in ("ImageLaterality", "Laterality"):
-        side = first(ds, keyword)
-        if side == "L":
-            return "L"
-        if side == "R":
-            return "R"
-    return None
+    """Image Laterality, else the series' Laterality, else that of all frames (Frame Laterality, PS3.3 C.7.6.16.2.8);
+    None where none names one breast.
+    """
+    shared = (
+        anatomy
+        for groups in items(ds, "SharedFunctionalGroupsSequence")
+        for anatomy in items(groups, "FrameAnatomySequence")
+    )
+    named = [
+        first(ds, "ImageLaterality"),
+        first(ds, "Laterality"),
+        *(first(item, "FrameLaterality") for item in shared),
+    ]
+    return next((side for side in _SIDES if side == next((text for text in named if text in _SIDES), "")), None)
 
 
 def read_view(ds: Dataset) -> str | None:

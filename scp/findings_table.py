@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from inference.grades import benign_stands, is_suspicious
+from inference.grades import benign_stands, is_suspicious, worst
 from inference.results import Assessment, Finding, ImageResult, Module, ModuleResult, ModuleStatus, StudyResult
 from scp.gaps import Gap, Lack, gaps, summary
 from scp.image_names import image_names
@@ -73,29 +73,29 @@ def remark_lines(told: Told) -> list[str]:
 
 
 def unmarked_lines(result: StudyResult) -> list[str]:
-    """How many places got no mark, by module: they are no findings.
-
-    Where a module marked nothing, all of them lay below the cut. Beside marks some may lie above it: an image has
-    a highest number of marks.
+    """How many places got no mark, by module: those below the cut are no findings, those beyond the most marks of an
+    image are.
     """
-    places = [(image, module) for image in result.images for module in image.modules if module.unmarked]
-    bare = [pair for pair in places if not pair[1].findings]
-    beside = [pair for pair in places if pair[1].findings]
+    modules = [(image, module) for image in result.images for module in image.modules]
+    beyond = [(image, module.module, module.beyond) for image, module in modules if module.beyond]
+    below = [
+        (image, module.module, number) for image, module in modules if (number := module.unmarked - module.beyond)
+    ]
     said = []
-    if bare:
-        said.append(f"{_counted(bare)} scored below the cut for a mark: not findings.")
-    if beside:
-        said.append(
-            f"Beside marks, {_counted(beside)} got none: below the cut, or beyond the most marks of an image."
-        )
+    if beyond:
+        grade = worst(module.beyond_grade for _, module in modules)
+        words = f"reach the cut for a mark (worst: grade {grade}), beyond the most marks of an image"
+        said.append(f"{_counted(beyond)} {words}: NOT marked.")
+    if below:
+        said.append(f"{_counted(below)} scored below the cut for a mark: not findings.")
     return said
 
 
-def _counted(places: Sequence[tuple[ImageResult, ModuleResult]]) -> str:
+def _counted(places: Sequence[tuple[ImageResult, Module, int]]) -> str:
     """'14 places on 2 images (microcalcification 14)'."""
-    total = sum(module.unmarked for _, module in places)
-    images = len({image.sop_instance_uid for image, _ in places})
-    by_module = {kind.value: sum(module.unmarked for _, module in places if module.module is kind) for kind in Module}
+    total = sum(number for _, _, number in places)
+    images = len({image.sop_instance_uid for image, _, _ in places})
+    by_module = {kind.value: sum(number for _, module, number in places if module is kind) for kind in Module}
     modules = ", ".join(f"{name} {number}" for name, number in by_module.items() if number)
     return f"{counted(total, 'place')} on {counted(images, 'image')} ({modules})"
 

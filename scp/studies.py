@@ -13,6 +13,7 @@ from pydicom.errors import InvalidDicomError
 
 from config.analysis import Studies
 from inference.eligibility import EligibilityPolicy, Verdict, complete, judge_study
+from inference.grades import NO_BREAST
 from inference.results import Reason
 from scp.incoming import Sender
 from scp.instances import SKIPPED
@@ -82,6 +83,18 @@ class SpooledStudy:
         is_unknown = len(self.headers) < len(self.instances)
         return is_unknown or any(header.get("Modality") == MAMMOGRAPHY for header in self.headers.values())
 
+    @property
+    def _open(self) -> list[str]:
+        """Breasts of excluded images without an eligible one; '?' for an image that does not say which it shows."""
+        seen = {verdict.laterality for verdict in self.verdicts.values() if verdict.eligible}
+        if {"L", "R"} <= seen:
+            return []
+        excluded = [verdict for verdict in self.verdicts.values() if verdict.reason is not None]
+        shown = {
+            verdict.laterality for verdict in excluded if verdict.reason and verdict.reason.code not in NO_BREAST
+        }
+        return sorted(side or "?" for side in shown if side is None or side not in seen)
+
     def due(self, quiet: Studies) -> float:
         """When nothing more need be waited for, seconds since 1970. A clock set back makes no wait longer."""
         is_complete = complete(self.verdicts.values())
@@ -92,12 +105,13 @@ class SpooledStudy:
     def manifest(self, identities: Mapping[str, FileIdentity]) -> Manifest:
         """What a revision is made from; `identities` by file name, of every eligible instance.
 
-        Only eligible instances make the digest: a late excluded one changes no result.
+        Only eligible instances make the digest, and which breasts stay open because none of their images is eligible:
+        any other excluded instance that comes late changes no result.
         """
         found = [(item.sop_instance_uid, identities[item.path.name]) for item in self.eligible]
         nothing = sorted({str(_patient(header)) for header in self.headers.values()})
         return Manifest(
-            digest=_digest(sorted(f"{uid} {item.instance}" for uid, item in found) or nothing),
+            digest=_digest([*(sorted(f"{uid} {item.instance}" for uid, item in found) or nothing), *self._open]),
             scores_digest=_digest(sorted(f"{uid} {item.scores}" for uid, item in found)),
             files={item.sop_instance_uid: item.path.name for item in self.instances},
             senders=self.senders,

@@ -1,5 +1,6 @@
 """Annotated mammograms, whatever format they came in: images, their lesions, and the rows nobody can use."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -66,6 +67,16 @@ class AnnotatedImage:
         return tuple(lesion for lesion in found if lesion.outline is not None)
 
 
+def lesions_digest(images: Iterable[AnnotatedImage]) -> str:
+    """Changes with any lesion's kind, pathology or place: what was learned from others must not be gone on with."""
+    digest = hashlib.sha256()
+    for image in images:
+        for lesion in image.lesions:
+            place = lesion.outline.tobytes() if lesion.outline is not None else b"nowhere"
+            digest.update(f"{image.path.name} {lesion.lesion_type} {lesion.pathology} ".encode() + place)
+    return digest.hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Unusable:
     """A row that cannot be used, with the reason; it never names a patient."""
@@ -105,6 +116,7 @@ class ImageCollector:
 
     def __init__(self) -> None:
         self._images: dict[Path, AnnotatedImage] = {}
+        self._in_doubt: set[Path] = set()
 
     def add(self, image: AnnotatedImage, lesion: Lesion | None = None) -> None:
         """Add a row: an image, and one of its lesions where it has any."""
@@ -112,9 +124,17 @@ class ImageCollector:
         if lesion is not None:
             self._images[image.path] = replace(known, lesions=(*known.lesions, lesion))
 
+    def doubt(self, path: Path) -> None:
+        """A row of this image cannot be used: what it said must not make the image healthy, or a cancer a control."""
+        self._in_doubt.add(path)
+
     def images(self) -> list[AnnotatedImage]:
-        """The images in the order in which they first appeared."""
-        return list(self._images.values())
+        """The images in the order in which they first appeared; those in doubt with unknown lesions somewhere."""
+        unknown = (Lesion("mass", "unknown", None), Lesion("calcification", "unknown", None))
+        return [
+            replace(image, lesions=(*image.lesions, *unknown)) if path in self._in_doubt else image
+            for path, image in self._images.items()
+        ]
 
 
 def box_outline(x0: float, y0: float, x1: float, y1: float) -> NDArray[np.float64]:

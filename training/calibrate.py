@@ -11,7 +11,7 @@ from inference.site_calibration import ModuleCalibration, SiteCalibration, save_
 from inference.weights_file import load_weights
 from training.annotations import AnnotatedImage
 from training.evaluate import check_enough, examine
-from training.records import benign_scores, healthy_scores
+from training.records import all_scores
 from training.thresholds import calibration_from, thresholds_from
 
 
@@ -25,7 +25,8 @@ def calibrate(
 ) -> tuple[SiteCalibration, str]:
     """Score the images, fit calibration and thresholds of each module, and write the file; returns its SHA-256.
 
-    The images must be of patients that the weights were not trained on. Raises TooFewError: a module has too few
+    The images must be of patients that the weights were not trained on, in the site's own mix: all that are not
+    malignant are controls, those with benign lesions as well. Raises TooFewError: a module has too few
     patients of a class; WeightsError: a file cannot be used.
     """
     modules: dict[Module, ModuleCalibration] = {}
@@ -38,9 +39,7 @@ def calibrate(
 
         records, _ = examine(trained, images, device, advance)
         check_enough(records, module)
-        scores = healthy_scores(records)
-        if not scores.controls:  # a set without healthy images: benign ones are the next best
-            scores = benign_scores(records)
+        scores = all_scores(records)
         modules[module] = ModuleCalibration(
             weights_sha256=trained.sha256,
             calibration=calibration_from(scores, population),

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inference.network import StartWeights
 from inference.weights_file import TrainedModule, WeightsHeader, save_weights
-from training.annotations import AnnotatedImage
+from training.annotations import AnnotatedImage, lesions_digest
 from training.checkpoint import training_tag
 from training.evaluate import examine, module_figures
 from training.figures import Scores
@@ -172,7 +172,8 @@ def _trained(
     networks = []
     for number, member in enumerate(members(plan)):
         network = TrainedNetwork(member, start)
-        tag = training_tag(member, sorted(patients), [image.path.name for image in data.images], str(start))
+        names = [image.path.name for image in data.images]
+        tag = training_tag(member, sorted(patients), names, lesions_digest(data.images), str(start))
         own = f"{name}-{number + 1}" if number else name
         checkpoint = output / f"{plan.recipe.module.value}-{own}.checkpoint"
         task = data.task(member, patients)

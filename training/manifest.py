@@ -58,6 +58,7 @@ def read_manifest(path: Path, width_over_height: float | None = None) -> Annotat
                 images.add(*_row(path.parent, row, width_over_height))
             except (ValueError, KeyError) as error:
                 found.reject(where, str(error).strip("'"))
+                images.doubt((path.parent / (row.get("file") or "")).resolve())
     found.images = images.images()
     if width_over_height is None:
         _unstretch_squares(path, found)

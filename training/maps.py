@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from inference.dense import at_patch_scale
 from inference.errors import UnreadablePixelsError
 from inference.evidence import STRIDE
+from inference.recipe import Recipe
 from inference.windows import Window
-from training.annotations import AnnotatedImage
+from training.annotations import AnnotatedImage, lesions_digest
 from training.errors import TrainingError
 from training.images import PlacedLesion, PreparedImage, prepare
 from training.labels import Label, label_of
@@ -112,18 +113,24 @@ def _image_maps(network: TrainedNetwork, folder: Path, index: int, image: Annota
 
 
 def _map_of(network: TrainedNetwork, folder: Path, index: int, image: AnnotatedImage, variant: int) -> TrunkMap:
-    path = folder / f"{_key(image, network.plan, index, variant)}.npy"
-    facts = path.with_suffix(".npz")
+    key, labelled = _key(image, network.plan, index, variant), lesions_digest([image])
+    if variant and network.plan.simulated_share > 0:
+        key = f"{key}-{labelled}"  # lesions are drawn where there are none
+    path, facts = folder / f"{key}.npy", folder / f"{key}-{labelled}.npz"
     if not facts.is_file():
         prepared = as_variant(prepare(image, network.plan.recipe), network.plan, index, variant)
-        features, top, left = trunk_map_of(prepared, network)
-        labels = window_labels(prepared, features.shape[:2], (top, left), network.plan)
+        rows, columns = breast_box(prepared, network.plan.recipe)
+        if not path.is_file():  # other annotations of the same image leave the trunk's output as it is
+            features = trunk_features_of(prepared, network, rows, columns)
+            _write(path, partial(np.save, arr=features))
+        shape = (2 * (rows.stop - rows.start), 2 * (columns.stop - columns.start))
+        top, left = 2 * rows.start, 2 * columns.start
+        labels = window_labels(prepared, shape, (top, left), network.plan)
         outlines = [placed.outline for placed in prepared.lesions]
         points, ends = (
             np.concatenate([np.empty((0, 2)), *outlines]),
             np.cumsum([len(outline) for outline in outlines]),
         )
-        _write(path, lambda file: np.save(file, features))
         _write(facts, lambda file: np.savez(file, top=top, left=left, labels=labels, points=points, ends=ends))
     with np.load(facts) as stored:
         located = [lesion for lesion in image.lesions if lesion.outline is not None] if variant == 0 else []
@@ -167,9 +174,8 @@ def map_record(network: TrainedNetwork, trunk_map: TrunkMap, image: AnnotatedIma
     return record_of(image, trunk_map.lesions, windows, chosen, network.plan.recipe.module)
 
 
-def trunk_map_of(prepared: PreparedImage, network: TrainedNetwork) -> tuple[NDArray[np.float16], int, int]:
-    """Run the trunk over the breast's box, half a window wider: features, and the first cell's row and column."""
-    recipe = network.plan.recipe
+def breast_box(prepared: PreparedImage, recipe: Recipe) -> tuple[slice, slice]:
+    """Rows and columns of the breast's box, half a window wider, in the network's places (STRIDE input pixels)."""
     scaled = at_patch_scale(prepared.normalised.pixels, recipe)
     shrink = recipe.network.input_size / recipe.windows.window
     box = []
@@ -179,11 +185,17 @@ def trunk_map_of(prepared: PreparedImage, network: TrainedNetwork) -> tuple[NDAr
         low = max(int((inside[0] - half) // STRIDE), 0)
         high = min(int(-(-(inside[-1] + half) // STRIDE)), limit // STRIDE)
         box.append((low, max(high, min(low + recipe.network.input_size // STRIDE, limit // STRIDE))))
-    (top, bottom), (left, right) = box
-    part = scaled[top * STRIDE : bottom * STRIDE, left * STRIDE : right * STRIDE]
+    return slice(*box[0]), slice(*box[1])
+
+
+def trunk_features_of(
+    prepared: PreparedImage, network: TrainedNetwork, rows: slice, columns: slice
+) -> NDArray[np.float16]:
+    """Run the trunk over the part of the image that these places are: (2 rows, 2 columns, 1024)."""
+    scaled = at_patch_scale(prepared.normalised.pixels, network.plan.recipe)
+    part = scaled[rows.start * STRIDE : rows.stop * STRIDE, columns.start * STRIDE : columns.stop * STRIDE]
     with torch.inference_mode():
-        features = network.trunk_features(part[None, None])[0].half().permute(1, 2, 0).contiguous().numpy()
-    return features, 2 * top, 2 * left
+        return network.trunk_features(part[None, None])[0].half().permute(1, 2, 0).contiguous().numpy()
 
 
 def window_labels(

@@ -145,6 +145,15 @@ def healthy_scores(records: Iterable[Record]) -> Scores:
     return Scores.of([(r.score, r.malignant, r.patient) for r in known if r.image.dataset in both])
 
 
+def all_scores(records: Iterable[Record]) -> Scores:
+    """Images: malignant against all others, those with benign lesions among them, as a site sees them.
+
+    Left out is what may be malignant, or is so for the other module.
+    """
+    known = (r for r in records if r.malignant or {lesion.pathology for lesion in r.image.lesions} <= {"benign"})
+    return Scores.of([(r.score, r.malignant, r.patient) for r in known])
+
+
 def benign_scores(records: Iterable[Record]) -> Scores:
     """Images: malignant against those with a benign lesion only (the harder protocol)."""
     return Scores.of([(r.score, r.malignant, r.patient) for r in records if r.malignant or r.benign])

@@ -35,6 +35,9 @@ def read_tcia(folder: Path) -> Annotations:
                     images.add(*_row(folder, clean))
                 except (ValueError, KeyError, OSError, InvalidDicomError) as error:
                     found.reject(f"{name} line {table.line_num}", str(error).strip("'"))
+                    if named := clean.get("image file path"):
+                        for full in _files(folder, named):
+                            images.doubt(full.resolve())
     found.images = images.images()
     return found
 

@@ -3,6 +3,7 @@
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
+from inference.grades import is_suspicious
 from scp.objects import codes
 from scp.objects.content_tree import (
     CONTAINS,
@@ -77,7 +78,9 @@ def _evaluations(inputs: Inputs) -> Item:
     box = container(CONTAINS, QUALITATIVE_EVALUATIONS)
     box.add(code(CONTAINS, codes.PROCESSING_SUMMARY, processing_summary(inputs)))
     if result.study.grade is not None:
-        if inputs.options.assessment_category:
+        # a category names no breast here: a benign one of a single breast would speak for both
+        speaks_for_both = is_suspicious(result.study.grade) or len(result.breasts) == 2
+        if inputs.options.assessment_category and speaks_for_both:
             category = codes.assessment_category(result.study.grade)
             box.add(code(CONTAINS, codes.ASSESSMENT_CATEGORY, category))
         box.add(code(CONTAINS, codes.STUDY_GRADE, codes.GRADES[result.study.grade]))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-from inference.grades import STANDARD_VIEWS, benign_stands, is_suspicious
+from inference.grades import STANDARD_VIEWS, benign_stands, is_suspicious, worst
 from inference.results import Assessment, ImageResult, ModelIdentity, Module, ModuleStatus, Status, StudyResult
 from scp.objects.codes import GRADE_WORDS, RESEARCH_USE, breast_word, per_cent, reason_words
 
@@ -14,16 +14,37 @@ def study_lines(result: StudyResult) -> list[str]:
     """Study and breasts, each with its grade or the reason why none is given, what there is of the four standard
     views, then the disclaimer.
     """
-    lines = [f"Study: {_assessment(result.study)}."]
+    lines = [f"Study: {_assessment(result.study)}{_only_breast(result)}."]
     for side in SIDES:
         if side in result.breasts:
             lines.append(f"{breast_word(side)}: {_assessment(result.breasts[side])}{_completeness(result, side)}.")
     views = [f"{side}{view} {_view_state(result, side, view)}" for side in SIDES for view in STANDARD_VIEWS]
     lines.append(f"Standard views: {', '.join(views)}.")
-    unmarked = sum(module.unmarked for image in result.images for module in image.modules)
-    if unmarked:
-        lines.append(f"{unmarked} further place(s) scored below the marking rules and are not marked.")
+    lines += unmarked_lines(result)
     return [*lines, f"{RESEARCH_USE}. Unverified computer-aided detection."]
+
+
+def unmarked_lines(result: StudyResult) -> list[str]:
+    """What got no mark: because it scored too low, or because an image has a highest number of marks."""
+    modules = [module for image in result.images for module in image.modules]
+    beyond = sum(module.beyond for module in modules)
+    below = sum(module.unmarked for module in modules) - beyond
+    lines = []
+    if beyond:
+        grade = worst(module.beyond_grade for module in modules)
+        words = f"reach the cut for a mark (worst: grade {grade}), beyond the most marks of an image"
+        lines.append(f"{beyond} further place(s) {words}: they are NOT marked.")
+    if below:
+        lines.append(f"{below} further place(s) scored below the marking rules and are not marked.")
+    return lines
+
+
+def _only_breast(result: StudyResult) -> str:
+    """A study of one breast says nothing of the other."""
+    if len(result.breasts) != 1 or result.study.grade is None:
+        return ""
+    (side,) = result.breasts
+    return f", {breast_word(side).lower()} only"
 
 
 def not_analysed_lines(result: StudyResult) -> list[str]:

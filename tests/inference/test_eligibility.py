@@ -51,6 +51,22 @@ EXCLUDED = [
     ("tomosynthesis", lambda: tomosynthesis(study_date="20260301")),
     ("tomosynthesis", lambda: image(ImageType=["ORIGINAL", "PRIMARY", "TOMO_PROJ"])),
     ("tomosynthesis", lambda: image(SOPClassUID=uid.BreastProjectionXRayImageStorageForProcessing)),
+    *(
+        ("stereotactic", lambda value=value: image(ImageType=["ORIGINAL", "PRIMARY", value]))
+        for value in (
+            "STEREO_SCOUT",
+            "STEREO_MINUS",
+            "PREFIRE",
+            "PREFIRE_MINUS",
+            "POSTFIRE_PLUS",
+            "POSTBIOPSY",
+            "POSTMARKER",
+        )
+    ),
+    *(
+        ("contrast-enhanced", lambda values=values: image(ImageType=["DERIVED", "PRIMARY", *values]))
+        for values in (("POST_CONTRAST", "SUBTRACTION"), ("", "ADDITION"), ("POST_CONTRAST", "", "HIGH_ENERGY"))
+    ),
     ("multi-frame", lambda: image(NumberOfFrames=5)),
     ("multi-frame", lambda: image(SOPClassUID=uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage)),
     ("spot-compression", lambda: with_modifier("399055006")),
@@ -130,12 +146,50 @@ def test_burned_in_annotation_is_noted():
     assert verdict.standard
 
 
-def test_a_part_of_the_breast_is_analysed_but_stands_for_its_view_only_with_the_other_parts():
-    part = image(PartialView="YES")
-    alone, in_mosaic = judge(part), judge(part, beside=[image(PartialView="YES")])
-    assert [said.code for said in alone.notes] == [said.code for said in in_mosaic.notes] == ["partial-view"]
-    assert (alone.standard, in_mosaic.standard) == (False, True)
-    assert not judge(part, beside=[image("L", PartialView="YES")]).standard
+@pytest.mark.parametrize(
+    "beside", [(), ({"PartialView": "YES"},), ({"for_processing": True},), ({"ImageType": GENERATED},)]
+)
+def test_a_part_of_the_breast_is_analysed_and_never_stands_for_its_view(beside):
+    # nothing tells whether the parts that are there make up the whole
+    part = judge(image(PartialView="YES"), beside=[image(**keywords) for keywords in beside])
+    assert (part.eligible, part.standard) == (True, False)
+    assert [said.code for said in part.notes] == ["partial-view"]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "note"),
+    [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "", "", "LOW_ENERGY"]}, "contrast-enhanced"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "POST_CONTRAST", "", "LOW_ENERGY"]}, "contrast-enhanced"),
+        ({"BodyPartExamined": "HAND"}, "body-part"),
+    ],
+)
+def test_no_negative_rests_on_what_the_networks_do_not_know(keywords, note):
+    verdict = judge(image(**keywords))
+    assert (verdict.eligible, verdict.standard) == (True, False)
+    assert note in [said.code for said in verdict.notes]
+
+
+@pytest.mark.parametrize(
+    ("factor", "eligible"), [("1.0", True), ("1.1", True), ("1.29", True), ("1.3", False), ("1.8", False), ("", True)]
+)
+def test_magnification_is_told_by_its_factor_as_well(factor, eligible):
+    verdict = judge(image(EstimatedRadiographicMagnificationFactor=factor))
+    assert verdict.eligible is eligible
+    assert (verdict.reason is None) is eligible
+    assert eligible or verdict.reason.code == "magnification"
+
+
+def test_frame_laterality_says_which_breast_a_tomosynthesis_shows():
+    ds = tomosynthesis(study_date="20260301")
+    for keyword in ("ImageLaterality", "Laterality"):
+        if keyword in ds:
+            del ds[keyword]
+    anatomy, groups = Dataset(), Dataset()
+    anatomy.FrameLaterality = "L"
+    groups.FrameAnatomySequence = [anatomy]
+    ds.SharedFunctionalGroupsSequence = [groups]
+    assert judge(ds).laterality == "L"
 
 
 def test_burned_in_annotation_can_be_excluded():

@@ -6,6 +6,7 @@ from inference.grades import (
     GradedImage,
     assess,
     benign_stands,
+    can_rule_out,
     empty_grades,
     grade_of,
     image_grade,
@@ -195,6 +196,20 @@ CASES: list[tuple[str, list[GradedImage], Expected, Expected | None, Expected | 
         (1, None),
     ),
     (
+        "an excluded image of nobody knows which breast beside four good ones",
+        [*FOUR, image(None, None, status=Status.EXCLUDED)],
+        (1, None),
+        (1, None),
+        (1, None),
+    ),
+    (
+        "an excluded image of nobody knows which breast beside one breast",
+        [*RIGHT, image(None, None, status=Status.EXCLUDED)],
+        (None, "laterality-missing"),
+        (1, None),
+        None,
+    ),
+    (
         "a breast of which all is excluded",
         [*RIGHT, image("L", "CC", status=Status.EXCLUDED)],
         (None, "breast-not-analysed"),
@@ -299,3 +314,28 @@ def test_a_study_without_images_says_nothing() -> None:
     assert study.grade is None
     assert study.withheld is not None
     assert study.withheld.code == "nothing-analysed"
+
+
+def test_a_module_that_misses_too_much_rules_nothing_out_and_still_finds() -> None:
+    def blunt(grade: Grade) -> tuple[ModuleResult, ...]:
+        return (
+            module(Module.NODULE),
+            module(Module.MICROCALCIFICATION, SUCCEEDED, grade).model_copy(update={"rules_out": False}),
+        )
+
+    assert [image_grade(blunt(grade)) for grade in (1, 3, 4, 6)] == [None, None, 4, 6]
+    pair = [
+        GradedImage(one.result.model_copy(update={"modules": blunt(1), "grade": image_grade(blunt(1))}), True)
+        for one in RIGHT
+    ]
+    breasts, whole = assess(pair)
+    assert breasts["R"].withheld is not None
+    assert breasts["R"].withheld.code == "nothing-ruled-out"
+    assert "microcalcification" in breasts["R"].withheld.text
+    assert whole.grade is None
+
+
+@pytest.mark.parametrize(("sensitivity", "can"), [(0.95, True), (1.0, True), (0.9499, False), (1 / 3, False)])
+def test_what_is_needed_to_rule_out(sensitivity: float, can: bool) -> None:
+    found = [point.model_copy(update={"sensitivity": sensitivity}) if point.grade == 4 else point for point in POINTS]
+    assert can_rule_out(found) is can

@@ -3,6 +3,7 @@
 import json
 import plistlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,11 +12,12 @@ import pytest
 from pycocotools import mask as coco_mask
 from pydicom.dataset import Dataset
 
+from inference.results import Module
 from phantoms.mammogram import four_views, mammogram
 from phantoms.results import WRITTEN, case_result
 from scp.objects.build import build
 from scp.objects.inputs import ObjectOptions, Revision
-from training.annotations import Lesion, read_annotations
+from training.annotations import AnnotatedImage, Lesion, box_outline, lesions_digest, read_annotations
 from training.errors import AnnotationsError
 from training.images import read_image
 
@@ -64,6 +66,42 @@ def test_manifest_lists_every_unusable_row_and_goes_on(tmp_path: Path, write_pic
     assert len(found.images) == 1
     assert [row.where for row in found.unusable] == [f"manifest.csv line {line}" for line in (3, 4, 5, 6, 7)]
     assert found.complaint.count("\n") == 5
+
+
+def test_a_row_that_cannot_be_used_makes_its_image_neither_healthy_nor_its_place_a_control(
+    tmp_path: Path, write_picture: Write
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        write_picture(tmp_path / name)
+    (tmp_path / "manifest.csv").write_text(
+        "file,patient_id,lesion_type,pathology,x,y,radius\n"
+        "a.png,P1,mass,MALIGNANT,100,nan,20\n"
+        "a.png,P1,none,NORMAL,,,\n"
+        "b.png,P2,mass,BENIGN,100,120,20\n"
+        "b.png,P2,mass,MALIGNANT,,,-1\n"
+        "c.png,P3,none,NORMAL,,,\n"
+    )
+    first, second, third = read_annotations([tmp_path]).images
+    assert (first.healthy, second.healthy, third.healthy) == (False, False, True)
+    for image in (first, second):
+        assert [lesion.outline for lesion in image.lesions if lesion.pathology == "unknown"] == [None, None]
+        assert {lesion.module for lesion in image.lesions if lesion.pathology == "unknown"} == set(Module)
+
+
+def test_the_digest_of_lesions_changes_with_their_place_and_pathology() -> None:
+    image = AnnotatedImage(Path("a.png"), "P", "films")
+    lesion = Lesion("mass", "malignant", box_outline(1, 2, 3, 4))
+    found = {
+        lesions_digest([replace(image, lesions=lesions)])
+        for lesions in (
+            (),
+            (lesion,),
+            (replace(lesion, pathology="benign"),),
+            (replace(lesion, outline=box_outline(1, 2, 3, 5)),),
+            (replace(lesion, outline=None),),
+        )
+    }
+    assert len(found) == 5
 
 
 def test_manifest_of_equal_squares_is_taken_as_stretched_and_says_so(tmp_path: Path) -> None:
