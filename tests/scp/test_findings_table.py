@@ -7,6 +7,7 @@ from rich.console import Console
 from inference.results import Assessment
 from phantoms.told_study import image, incomplete_study, study
 from scp.findings_table import Told, print_result, study_line, unmarked_lines
+from scp.objects import words
 
 
 def printed(result, width: int) -> str:
@@ -43,6 +44,29 @@ def test_the_study_line_says_that_it_is_incomplete() -> None:
         "L breast: no grade (An image could not be analysed.); "
         "INCOMPLETE (1 failed: L CC; 2 not received: R MLO, L MLO)"
     )
+
+
+def test_places_beyond_the_most_marks_are_told_apart_from_those_below_the_cut() -> None:
+    full = image(1, "R", "CC", unmarked=3)
+    first, second = full.modules
+    beyond = first.model_copy(update={"beyond": 2, "beyond_grade": 6})
+    result = study(full.model_copy(update={"modules": (beyond, second)}))
+    assert unmarked_lines(result) == [
+        "2 places on 1 image (nodule 2) reach the cut for a mark (worst: grade 6), beyond the most marks of an "
+        "image: NOT marked.",
+        "4 places on 1 image (nodule 1, microcalcification 3) scored below the cut for a mark: not findings.",
+    ]
+    assert words.unmarked_lines(result) == [
+        "2 further place(s) reach the cut for a mark (worst: grade 6), beyond the most marks of an image: they are "
+        "NOT marked.",
+        "4 further place(s) scored below the marking rules and are not marked.",
+    ]
+
+
+def test_a_study_of_one_breast_says_which() -> None:
+    one = study(image(1, "R", "CC"), right=Assessment(grade=1))
+    one = one.model_copy(update={"breasts": {"R": Assessment(grade=1)}, "study": Assessment(grade=1)})
+    assert words.study_lines(one)[0] == "Study: suspicion grade 1 (benign), right breast only."
 
 
 def test_places_without_a_mark_are_no_findings() -> None:

@@ -104,6 +104,21 @@ def test_a_late_excluded_image_changes_the_status_only(bench: Bench) -> None:
     assert (row.revision, row.images, row.analysed, row.excluded, row.state) == (1, 5, 4, 1, "analysed")
 
 
+def test_a_breast_that_comes_late_and_is_excluded_takes_the_benign_grade_back(bench: Bench) -> None:
+    views = [ds for ds in _study() if ds.ImageLaterality == "R"]
+    study = bench.receive(views)
+    before = bench.run(study)
+    other = mammogram("L", "CC", rows=256, columns=192, study_uid=study, BreastImplantPresent="YES")
+    bench.receive([other])
+    after = bench.run(study)
+    assert after.path != before.path
+    assert bench.row(study).revision == 2
+    result = after.result
+    assert result is not None
+    assert result.breasts["L"].withheld is not None
+    assert result.breasts["L"].withheld.code == "breast-not-analysed"
+
+
 def test_a_corrected_patient_gets_new_objects_from_the_stored_scores(bench: Bench) -> None:
     datasets = _study()
     study = bench.receive(datasets)

@@ -1,12 +1,17 @@
 """Figures in exact numbers, and thresholds that cross."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from inference.grades import grade_of
+from inference.results import Module
+from training.annotations import AnnotatedImage, Lesion, Pathology
 from training.errors import TooFewError
 from training.figures import Scores, WeightedAuc, at_cut, auc, auc_with_interval, brier, froc, reliability, roc_points
+from training.records import Record, all_scores
 from training.thresholds import calibration_from, study_specificity, table_with_intervals, thresholds_from
 
 
@@ -124,3 +129,30 @@ def test_study_specificity_is_the_worst_of_images_and_modules() -> None:
     )
     calcifications = Scores.of([(0.1, False, "a"), (0.9, False, "b"), (0.1, False, "c")])
     assert study_specificity([(nodules, 0.5), (calcifications, 0.5)]) == pytest.approx(1 / 3)
+
+
+def test_a_sites_controls_are_all_that_are_not_malignant_and_of_nothing_unknown() -> None:
+    kinds: list[tuple[Pathology, ...]] = [
+        ("malignant",),
+        ("malignant", "benign"),
+        ("benign",),
+        (),
+        ("unknown",),
+        ("benign", "unknown"),
+    ]
+    records = [
+        Record(
+            AnnotatedImage(
+                Path("a.png"), str(number), "site", lesions=tuple(Lesion("mass", kind, None) for kind in pathologies)
+            ),
+            Module.NODULE,
+            (),
+            np.array([number / 10], np.float32),
+            (),
+            (),
+        )
+        for number, pathologies in enumerate(kinds)
+    ]
+    scores = all_scores(records)
+    assert scores.truth.tolist() == [1, 1, 0, 0]
+    assert scores.scores.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3])

@@ -122,6 +122,5 @@ def test_the_earlier_result_is_shown_while_a_later_one_is_made(node, page) -> No
 
 def test_places_beside_marks(result) -> None:
     assert unmarked_lines(result) == [
-        "Beside marks, 3 places on 3 images (nodule 2, microcalcification 1) got none: "
-        "below the cut, or beyond the most marks of an image."
+        "3 places on 3 images (nodule 2, microcalcification 1) scored below the cut for a mark: not findings."
     ]
