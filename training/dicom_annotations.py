@@ -30,6 +30,7 @@ REPORTS = {EnhancedSRStorage, ComprehensiveSRStorage, Comprehensive3DSRStorage}
 MEASUREMENT_GROUP = "125007"
 FINDING = "121071"
 ASSESSMENT = "111005"
+OBSERVER_TYPE, PERSON, DEVICE = "121005", "121006", "121007"
 IMAGE_REGION = "111030"
 """Code values (DCM) of TID 1410; a region repeated for a viewer has another concept name."""
 
@@ -43,21 +44,22 @@ def read_dicom(folder: Path) -> Annotations:
     images: dict[str, tuple[Path, Dataset]] = {}
     header: Dataset
     segmented: Marks = defaultdict(list)
-    reported: Marks = defaultdict(list)
+    reports: list[Dataset] = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
             header = pydicom.dcmread(path, specific_tags=None, defer_size=1 << 16)
             if header.SOPClassUID == SegmentationStorage:
                 _collect(segmented, _segments(path))
             elif header.SOPClassUID in REPORTS:
-                _collect(reported, report_lesions(header))
+                report_lesions(header)  # one that cannot be read is told with its name
+                reports.append(header)
             elif header.get("Modality") == "MG":
                 images[str(header.SOPInstanceUID)] = (path, header)
         except InvalidDicomError:
             continue  # other files lie about in such folders
         except (AttributeError, ValueError, KeyError, IndexError, NotImplementedError) as error:
             found.reject(str(path.relative_to(folder)), f"cannot be read: {error}")
-    marks = {**segmented, **reported}
+    marks = {**segmented, **_reported(reports, found)}
     for uid, (path, header) in images.items():
         if uid not in marks:
             found.reject(str(path.relative_to(folder)), "no SEG and no report refers to this image")
@@ -66,6 +68,38 @@ def read_dicom(folder: Path) -> Annotations:
         else:
             found.images.append(_image(folder, path, header, marks[uid]))
     return found
+
+
+def _reported(reports: list[Dataset], found: Annotations) -> Marks:
+    """What the reports say that no other one replaces; a note where they are a computer's alone."""
+    replaced = {
+        str(reference.ReferencedSOPInstanceUID)
+        for report in reports
+        for study in report.get("PredecessorDocumentsSequence", ())
+        for series in study.ReferencedSeriesSequence
+        for reference in series.ReferencedSOPSequence
+    }
+    current = [report for report in reports if str(report.SOPInstanceUID) not in replaced]
+    unread = sum(report.get("VerificationFlag") != "VERIFIED" and _is_by_a_device(report) for report in current)
+    if unread:
+        found.notes.append(
+            f"{unread} report(s) are a computer's, and no reader has verified them. What they mark was taken as true, "
+            "and what they do not mark as healthy: a network trained or calibrated on that learns its own mistakes."
+        )
+    marks: Marks = defaultdict(list)
+    for report in current:
+        _collect(marks, report_lesions(report))
+    return marks
+
+
+def _is_by_a_device(report: Dataset) -> bool:
+    observers = {_value(item) for item in report.get("ContentSequence", ()) if _code(item) == OBSERVER_TYPE}
+    return DEVICE in observers and PERSON not in observers
+
+
+def _value(item: Dataset) -> str:
+    codes = item.get("ConceptCodeSequence")
+    return str(codes[0].get("CodeValue", "")) if codes else ""
 
 
 def _collect(marks: Marks, more: Marks) -> None:

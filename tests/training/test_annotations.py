@@ -3,6 +3,7 @@
 import json
 import plistlib
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 
 from inference.results import Module
 from phantoms.mammogram import four_views, mammogram
@@ -276,6 +278,29 @@ def test_report_of_our_node_as_a_reader_corrected_it(tmp_path: Path, study: list
     assert one_lesion(left_cc.lesions) == ("calcification", "malignant", [35, 75, 65, 105])
     assert one_lesion(right_mlo.lesions) == ("mass", "malignant", [46, 70, 86, 110])
     assert (left_cc.view, left_cc.laterality) == ("CC", "L")
+
+
+def test_a_report_that_another_one_replaces_is_not_read_and_a_computers_alone_is_noted(
+    tmp_path: Path, study: list[Dataset]
+) -> None:
+    (first,) = node_objects(study, "tid1500")
+    second = deepcopy(first)
+    second.SOPInstanceUID = second.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    measurements = next(item for item in second.ContentSequence if "ContentSequence" in item and _groups(item))
+    for group in _groups(measurements):
+        measurements.ContentSequence.remove(group)
+    reference, series, replaced = Dataset(), Dataset(), Dataset()
+    replaced.ReferencedSOPClassUID, replaced.ReferencedSOPInstanceUID = first.SOPClassUID, first.SOPInstanceUID
+    series.SeriesInstanceUID, series.ReferencedSOPSequence = first.SeriesInstanceUID, [replaced]
+    reference.StudyInstanceUID, reference.ReferencedSeriesSequence = first.StudyInstanceUID, [series]
+    second.PredecessorDocumentsSequence = [reference]
+    for number, report in enumerate((first, second)):
+        report.save_as(tmp_path / f"sr{number}.dcm", enforce_file_format=True)
+    found = read_annotations([tmp_path])
+    assert [len(image.lesions) for image in found.images] == [0, 0, 0, 0]
+    assert [note.split(". ")[0] for note in found.notes] == [
+        "1 report(s) are a computer's, and no reader has verified them"
+    ]
 
 
 def test_segmentations_of_our_node(tmp_path: Path, study: list[Dataset]) -> None:
