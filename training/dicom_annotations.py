@@ -83,8 +83,8 @@ def _reported(reports: list[Dataset], found: Annotations) -> Marks:
     unread = sum(report.get("VerificationFlag") != "VERIFIED" and _is_by_a_device(report) for report in current)
     if unread:
         found.notes.append(
-            f"{unread} report(s) are a computer's, and no reader has verified them. What they mark was taken as true, "
-            "and what they do not mark as healthy: a network trained or calibrated on that learns its own mistakes."
+            f"{unread} report(s) are a computer's, and no reader has verified them. What they mark was taken as "
+            "true, and the rest as healthy: a network trained or calibrated on that learns its own mistakes."
         )
     marks: Marks = defaultdict(list)
     for report in current:
