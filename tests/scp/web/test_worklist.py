@@ -59,6 +59,14 @@ def test_a_study_that_lacks_something_is_not_shown_as_well_done(crowd, node, pag
     assert '<span class="state state-delivered">delivered</span>' in cell(page.get("/").text, "1.2.1")
 
 
+def test_a_delivered_study_of_which_an_image_failed_can_be_tried_again(crowd, node, page) -> None:
+    assert 'id="retry-1.2.1"' not in page.get("/").text
+    node.journal.record_study("1.2.1", failed=1)
+    assert 'id="retry-1.2.1"' in page.get("/").text
+    node.journal.record_study("1.2.1", state="analysing")
+    assert 'id="retry-1.2.1"' not in page.get("/").text
+
+
 def test_a_study_is_found_by_whose_it_is_while_its_images_are_kept(crowd, node, page) -> None:
     header = dcmread(node.spool.instances(STUDY)[0].path, stop_before_pixels=True)
     date = f"{header.StudyDate[:4]}-{header.StudyDate[4:6]}-{header.StudyDate[6:]}"
