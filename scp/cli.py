@@ -149,13 +149,17 @@ def status(
     """List every study with its state, worst first, and each destination with its queue."""
     from scp import operations, status_view  # noqa: PLC0415
 
-    answer = operations.status(_settings_of_a_node(config), study=study, state=state, limit=limit)
+    settings = settings_from(config)
+    nowhere = _there_is_no_node(config, settings)
+    answer = operations.NOTHING if nowhere else operations.status(settings, study=study, state=state, limit=limit)
     if as_json:
         print_json(answer)
     elif study is not None and not answer["studies"]:
         typer.echo(f"There is no study {study}.", err=True)
     else:
         status_view.show(answer, out)
+        if nowhere:
+            err.print(f"There is no {DEFAULT_CONFIG} here, and no node's folder: name the settings with --config.")
     raise typer.Exit(1 if study is not None and not answer["studies"] else 0)
 
 
@@ -169,7 +173,9 @@ def retry(
     """Try again what failed: the analysis, or the delivery to one destination."""
     from scp import operations  # noqa: PLC0415
 
-    _answer(operations.retry(_settings_of_a_node(config), study, destination), as_json)
+    settings = settings_from(config)
+    nowhere = _there_is_no_node(config, settings)
+    _answer(operations.unknown(study) if nowhere else operations.retry(settings, study, destination), as_json)
 
 
 @app.command()
@@ -181,7 +187,9 @@ def cancel(
     """Stop working on a study; what was received is kept."""
     from scp import operations  # noqa: PLC0415
 
-    _answer(operations.cancel(_settings_of_a_node(config), study), as_json)
+    settings = settings_from(config)
+    nowhere = _there_is_no_node(config, settings)
+    _answer(operations.unknown(study) if nowhere else operations.cancel(settings, study), as_json)
 
 
 @app.command("hash-password")
@@ -193,14 +201,10 @@ def hash_password() -> None:
     out.print(PasswordHasher().hash(password), markup=False, highlight=False, soft_wrap=True)
 
 
-def _settings_of_a_node(config: Path | None) -> Settings:
-    """As settings_from; without any settings file, and no node's folder here either, this is the wrong place."""
-    settings = settings_from(config)
-    if config is None and not DEFAULT_CONFIG.is_file() and not settings.node.folder.is_dir():
-        text = f"There is no {DEFAULT_CONFIG} here, and no folder {settings.node.folder}."
-        err.print(f"{text} Name the node's settings: --config", style="red", markup=False, highlight=False)
-        raise typer.Exit(1)
-    return settings
+def _there_is_no_node(config: Path | None, settings: Settings) -> bool:
+    """No settings are given and no node's folder is here: most likely this is the wrong place. None is made then."""
+    said = config is not None or DEFAULT_CONFIG.is_file() or any(name.startswith("MAMMONODE_") for name in os.environ)
+    return not said and not settings.node.folder.is_dir()
 
 
 def _answer(answer: dict[str, Any], as_json: bool) -> None:

@@ -31,6 +31,9 @@ ENDED_OR_WAITING = (StudyState.CANCELLED, StudyState.FAILED, StudyState.EXCLUDED
 
 Answer = dict[str, Any]
 
+NOTHING: Answer = {"counts": {}, "studies": [], "destinations": []}
+"""The status of a node that is not there."""
+
 
 def status(settings: Settings, study: str | None = None, state: str | None = None, limit: int = 100) -> Answer:
     """Every study with its state, worst first, and how each destination stands; with `study`, its whole history."""
@@ -52,13 +55,18 @@ def status(settings: Settings, study: str | None = None, state: str | None = Non
         journal.close()
 
 
+def unknown(study: str) -> Answer:
+    """The answer about a study that the node does not know."""
+    return {"ok": False, "message": f"There is no study {study}."}
+
+
 def retry(settings: Settings, study: str, destination: str | None = None) -> Answer:
     """Do again what failed or was cancelled: the analysis, and the delivery to every destination or to one."""
     journal = Journal.open(settings)
     try:
         row = journal.study(study)
         if row is None:
-            return {"ok": False, "message": f"There is no study {study}."}
+            return unknown(study)
         if destination is not None and named(settings, destination) is None:
             names = ", ".join(item.name for item in settings.destinations) or "none"
             return {"ok": False, "message": f"There is no destination {destination}; there are: {names}."}
@@ -135,7 +143,7 @@ def cancel(settings: Settings, study: str) -> Answer:
     try:
         row = journal.study(study)
         if row is None:
-            return {"ok": False, "message": f"There is no study {study}."}
+            return unknown(study)
         results = ResultFolders(settings.node.folder / "results")
         spool = Spool(spool_folder(settings), owner="operator")
         results.cancel(study, arrival_of(spool.instances(study)))

@@ -128,7 +128,7 @@ def _check_files(spool: Spool) -> None:
     assert {path.name for path in spool.folder.iterdir()} == {"incoming", "studies", "inbox"}
     for folder in [*spool.studies.iterdir()]:
         assert UID.fullmatch(folder.name), folder
-        spool.remove(folder.name)
+        spool.remove(folder.name, [version.path.name for version in spool.versions(folder.name)])
         (spool.inbox / folder.name).unlink(missing_ok=True)
     for place in ("requests", "reports", "arrived"):
         for file in (spool.folder.parent / "commitment" / place).iterdir():
@@ -197,7 +197,7 @@ def data_set(data: bytes) -> None:
             return
     if kept is not None:
         identify(kept)
-        spool.remove(study)
+        spool.remove(study, [version.path.name for version in spool.versions(study)])
         (spool.inbox / study).unlink()
 
 
