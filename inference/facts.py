@@ -37,6 +37,7 @@ _CONTRAST = {"LOW_ENERGY", "PRE_CONTRAST", "POST_CONTRAST"}
 _MAGNIFIED = 1.3
 """Estimated Radiographic Magnification Factor from which a view was magnified: a contact view has 1.0 to 1.1."""
 _BREAST = {"", "BREAST", "MAMMO"}
+"""Body Part Examined of a mammogram; the last is no defined term, but some write it."""
 _SYNTHESISED_NAMES = ("CVIEW", "SVIEW", "VPREVIEW", "INSIGHT2D", "INTELLIGENT2D", "SYNTHETIC2D", "SYNTHESIZED2D")
 """The vendors' names for it in Series Description, without spaces, hyphens and underscores."""
 

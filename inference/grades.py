@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from inference.results import (
     Assessment,
@@ -16,20 +15,19 @@ from inference.results import (
     Status,
     StudyResult,
 )
+from inference.view import STANDARD_VIEWS, Laterality
 
 GRADES: tuple[Grade, ...] = (6, 5, 4, 3)
 """The grades that have a threshold, worst first."""
 
-Laterality = Literal["L", "R"]
-
 MODULE_NOT_ATTEMPTED = "module-not-attempted"
 """Reason code: the site has switched a module off."""
 
+SENSITIVITY_TO_RULE_OUT = 0.95
+"""What lies below grade 4 may be called benign only where that misses no more (the paper's words for grade 3)."""
+
 NO_BREAST = frozenset({"not-a-mammogram", "quality-control", "specimen"})
 """Reason codes of excluded instances that leave no breast open."""
-
-STANDARD_VIEWS = ("CC", "MLO")
-"""Of each breast, for a negative."""
 
 
 def grade_of(score: float, points: Iterable[OperatingPoint]) -> Grade:
@@ -54,10 +52,6 @@ def empty_grades(points: Iterable[OperatingPoint]) -> tuple[Grade, ...]:
 def lowest_threshold(points: Iterable[OperatingPoint]) -> float:
     """The score at which a finding begins (grade 3 or worse)."""
     return min(point.threshold for point in points if point.grade in GRADES)
-
-
-SENSITIVITY_TO_RULE_OUT = 0.95
-"""What lies below grade 4 may be called benign only where that misses no more (the paper's words for grade 3)."""
 
 
 def can_rule_out(points: Iterable[OperatingPoint]) -> bool:

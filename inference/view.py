@@ -9,6 +9,7 @@ from inference.header import first, items
 Laterality = Literal["L", "R"]
 
 STANDARD_VIEWS = ("CC", "MLO")
+"""Of each breast; a negative rests on both."""
 
 VIEWS = {
     "399162004": "CC",
@@ -71,9 +72,6 @@ MODIFIERS = {
 """CID 4015, the same two ways."""
 
 
-_SIDES: tuple[Laterality, ...] = ("L", "R")
-
-
 def read_laterality(ds: Dataset) -> Laterality | None:
     """Image Laterality, else the series' Laterality, else that of all frames (Frame Laterality, PS3.3 C.7.6.16.2.8);
     None where none names one breast.
@@ -83,12 +81,13 @@ def read_laterality(ds: Dataset) -> Laterality | None:
         for groups in items(ds, "SharedFunctionalGroupsSequence")
         for anatomy in items(groups, "FrameAnatomySequence")
     )
-    named = [
-        first(ds, "ImageLaterality"),
-        first(ds, "Laterality"),
-        *(first(item, "FrameLaterality") for item in shared),
-    ]
-    return next((side for side in _SIDES if side == next((text for text in named if text in _SIDES), "")), None)
+    frames = (first(item, "FrameLaterality") for item in shared)
+    for side in (first(ds, "ImageLaterality"), first(ds, "Laterality"), *frames):
+        if side == "L":
+            return "L"
+        if side == "R":
+            return "R"
+    return None
 
 
 def read_view(ds: Dataset) -> str | None:

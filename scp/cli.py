@@ -149,16 +149,15 @@ def status(
     """List every study with its state, worst first, and each destination with its queue."""
     from scp import operations, status_view  # noqa: PLC0415
 
-    settings = settings_from(config)
-    nowhere = _there_is_no_node(config, settings)
-    answer = operations.NOTHING if nowhere else operations.status(settings, study=study, state=state, limit=limit)
+    settings = _settings_of_a_node(config)
+    answer = operations.status(settings, study=study, state=state, limit=limit) if settings else operations.NOTHING
     if as_json:
         print_json(answer)
     elif study is not None and not answer["studies"]:
         typer.echo(f"There is no study {study}.", err=True)
     else:
         status_view.show(answer, out)
-        if nowhere:
+        if settings is None:
             err.print(f"There is no {DEFAULT_CONFIG} here, and no node's folder: name the settings with --config.")
     raise typer.Exit(1 if study is not None and not answer["studies"] else 0)
 
@@ -173,9 +172,8 @@ def retry(
     """Try again what failed: the analysis, or the delivery to one destination."""
     from scp import operations  # noqa: PLC0415
 
-    settings = settings_from(config)
-    nowhere = _there_is_no_node(config, settings)
-    _answer(operations.unknown(study) if nowhere else operations.retry(settings, study, destination), as_json)
+    settings = _settings_of_a_node(config)
+    _answer(operations.retry(settings, study, destination) if settings else operations.unknown(study), as_json)
 
 
 @app.command()
@@ -187,9 +185,8 @@ def cancel(
     """Stop working on a study; what was received is kept."""
     from scp import operations  # noqa: PLC0415
 
-    settings = settings_from(config)
-    nowhere = _there_is_no_node(config, settings)
-    _answer(operations.unknown(study) if nowhere else operations.cancel(settings, study), as_json)
+    settings = _settings_of_a_node(config)
+    _answer(operations.cancel(settings, study) if settings else operations.unknown(study), as_json)
 
 
 @app.command("hash-password")
@@ -201,10 +198,12 @@ def hash_password() -> None:
     out.print(PasswordHasher().hash(password), markup=False, highlight=False, soft_wrap=True)
 
 
-def _there_is_no_node(config: Path | None, settings: Settings) -> bool:
-    """No settings are given and no node's folder is here: most likely this is the wrong place. None is made then."""
-    said = config is not None or DEFAULT_CONFIG.is_file() or any(name.startswith("MAMMONODE_") for name in os.environ)
-    return not said and not settings.node.folder.is_dir()
+def _settings_of_a_node(config: Path | None) -> Settings | None:
+    """None where no settings are given and no node's folder is here: the wrong place, in which nothing is made."""
+    settings = settings_from(config)
+    in_environment = any(name.startswith("MAMMONODE_") for name in os.environ)
+    given = config is not None or DEFAULT_CONFIG.is_file() or in_environment
+    return settings if given or settings.node.folder.is_dir() else None
 
 
 def _answer(answer: dict[str, Any], as_json: bool) -> None:

@@ -176,5 +176,7 @@ def _show(
         ds = pydicom.dcmread(path, stop_before_pixels=True)
         out.print(f"  back in the PACS: {ds.SOPClassUID.name}, {ds.SeriesDescription}", markup=False, highlight=False)
     out.print(f"DICOM results: {output / 'pacs'}   pictures: {output}/*.png", markup=False, highlight=False)
-    out.print(f"To send the study to a node of your own: storescu -aec MAMMONODE HOST 11112 {output / 'study'}/*.dcm")
+    command = f"storescu -aec MAMMONODE HOST 11112 {output / 'study'}/*.dcm"
+    # in one piece, as it is there to be copied
+    out.print(f"To send the study to a node of your own: {command}", markup=False, highlight=False, soft_wrap=True)
     out.print(f"From nothing to results in the PACS: {seconds:.0f} s", markup=False, highlight=False)

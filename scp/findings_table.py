@@ -1,17 +1,17 @@
 """A study's result as a table for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from inference.grades import benign_stands, is_suspicious, worst
-from inference.results import Assessment, Finding, ImageResult, Module, ModuleResult, ModuleStatus, StudyResult
+from inference.grades import benign_stands, is_suspicious
+from inference.results import Assessment, Finding, ImageResult, ModuleResult, ModuleStatus, StudyResult
 from scp.gaps import Gap, Lack, gaps, summary
 from scp.image_names import image_names
-from scp.words import counted
+from scp.objects.words import unmarked_lines
 
 DISCLAIMER = "AI result, unverified. Research use, not a diagnosis."
 
@@ -70,34 +70,6 @@ def remark_lines(told: Told) -> list[str]:
                 said.append(f"{name}, {module.module.value} {module.status.value}: {module.reason.text}")
     said += [f"{gap.name} {gap.lack.value}: {gap.reason.text}" for gap in told.gaps if gap.lack is Lack.NOT_RECEIVED]
     return [*said, *unmarked_lines(told.result)]
-
-
-def unmarked_lines(result: StudyResult) -> list[str]:
-    """How many places got no mark, by module: those below the cut are no findings, those beyond the most marks of an
-    image are.
-    """
-    modules = [(image, module) for image in result.images for module in image.modules]
-    beyond = [(image, module.module, module.beyond) for image, module in modules if module.beyond]
-    below = [
-        (image, module.module, number) for image, module in modules if (number := module.unmarked - module.beyond)
-    ]
-    said = []
-    if beyond:
-        grade = worst(module.beyond_grade for _, module in modules)
-        words = f"reach the cut for a mark (worst: grade {grade}), beyond the most marks of an image"
-        said.append(f"{_counted(beyond)} {words}: NOT marked.")
-    if below:
-        said.append(f"{_counted(below)} scored below the cut for a mark: not findings.")
-    return said
-
-
-def _counted(places: Sequence[tuple[ImageResult, Module, int]]) -> str:
-    """'14 places on 2 images (microcalcification 14)'."""
-    total = sum(number for _, _, number in places)
-    images = len({image.sop_instance_uid for image, _, _ in places})
-    by_module = {kind.value: sum(number for _, module, number in places if module is kind) for kind in Module}
-    modules = ", ".join(f"{name} {number}" for name, number in by_module.items() if number)
-    return f"{counted(total, 'place')} on {counted(images, 'image')} ({modules})"
 
 
 def study_line(told: Told) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from inference.grades import STANDARD_VIEWS
 from inference.results import ImageResult, ModuleStatus, Reason, Status, StudyResult
+from inference.view import STANDARD_VIEWS
 from scp.image_names import NO_MAMMOGRAM
 
 STANDARD_IMAGES = tuple((side, view) for view in STANDARD_VIEWS for side in ("R", "L"))

@@ -31,14 +31,19 @@ class Retention:
 
     def run(self) -> list[str]:
         """Delete what may go. Returns the studies that went."""
+        # interrupted: whatever age and disk say by now, as nothing new of such a study is looked at meanwhile
+        begun = [uid for uid in self._work.results.study_uids() if self._work.results.removing(uid) is not None]
+        for uid in begun:
+            self._remove(uid, "interrupted")
         gone: list[str] = []
         for row in self._candidates(gone):
             too_old = time.time() - row.updated > self._settings.retention.days * DAY
             if not too_old and not self._disk_is_full():
                 break  # the candidates come oldest first
-            if self._may_go(row) and self._remove(row, "age" if too_old else "watermark"):
+            if self._may_go(row) and self._begin(row):
+                self._remove(row.study_instance_uid, "age" if too_old else "watermark")
                 gone.append(row.study_instance_uid)
-        return gone
+        return begun + gone
 
     def _candidates(self, gone: list[str]) -> Iterator[StudyRow]:
         """All of them, however many must stay; `gone` are those that went meanwhile."""
@@ -62,19 +67,21 @@ class Retention:
         deliveries = [item for item in self._work.journal.deliveries(uid) if item.digest == row.digest]
         return all(item.state in (DeliveryState.DELIVERED, DeliveryState.CANCELLED) for item in deliveries)
 
-    def _remove(self, row: StudyRow, why: str) -> bool:
-        """The row goes last, so that an interrupted removal is found again. False: something has just arrived.
+    def _begin(self, row: StudyRow) -> bool:
+        """Write down that the study goes, with which files. False: something has arrived since `row` was read.
 
         Files are listed before the last look at the study, as `row` may be minutes old; only those are deleted.
         """
         uid = row.study_instance_uid
-        files = self._work.results.removing(uid)
-        if files is None:
-            files = tuple(version.path.name for version in self._work.spool.versions(uid))
-            if self._work.journal.study(uid) != row or self._work.settling.stamp(uid) not in (row.seen, 0):
-                return False
-            self._work.results.begin_removal(uid, files)
-        self._work.spool.remove(uid, files)
+        files = [version.path.name for version in self._work.spool.versions(uid)]
+        if self._work.journal.study(uid) != row or self._work.settling.stamp(uid) not in (row.seen, 0):
+            return False
+        self._work.results.begin_removal(uid, files)
+        return True
+
+    def _remove(self, uid: str, why: str) -> None:
+        """What has begun, to its end: the note of it goes with the results, after the images."""
+        self._work.spool.remove(uid, self._work.results.removing(uid) or ())
         for revision in self._work.results.revisions(uid):
             for receipt in revision.receipts().values():
                 self._work.commitment.forget(receipt.transactions)
@@ -84,4 +91,3 @@ class Retention:
         self._work.journal.forget(uid)
         audit.record(self._settings.node.folder, "removed", study=uid, why=why)
         log.info("study removed", study=uid, why=why)
-        return True

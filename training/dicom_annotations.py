@@ -44,15 +44,14 @@ def read_dicom(folder: Path) -> Annotations:
     images: dict[str, tuple[Path, Dataset]] = {}
     header: Dataset
     segmented: Marks = defaultdict(list)
-    reports: list[Dataset] = []
+    reports: list[tuple[Dataset, Marks]] = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
             header = pydicom.dcmread(path, specific_tags=None, defer_size=1 << 16)
             if header.SOPClassUID == SegmentationStorage:
                 _collect(segmented, _segments(path))
             elif header.SOPClassUID in REPORTS:
-                report_lesions(header)  # one that cannot be read is told with its name
-                reports.append(header)
+                reports.append((header, report_lesions(header)))
             elif header.get("Modality") == "MG":
                 images[str(header.SOPInstanceUID)] = (path, header)
         except InvalidDicomError:
@@ -70,25 +69,25 @@ def read_dicom(folder: Path) -> Annotations:
     return found
 
 
-def _reported(reports: list[Dataset], found: Annotations) -> Marks:
+def _reported(reports: list[tuple[Dataset, Marks]], found: Annotations) -> Marks:
     """What the reports say that no other one replaces; a note where they are a computer's alone."""
     replaced = {
         str(reference.ReferencedSOPInstanceUID)
-        for report in reports
+        for report, _ in reports
         for study in report.get("PredecessorDocumentsSequence", ())
         for series in study.ReferencedSeriesSequence
         for reference in series.ReferencedSOPSequence
     }
-    current = [report for report in reports if str(report.SOPInstanceUID) not in replaced]
-    unread = sum(report.get("VerificationFlag") != "VERIFIED" and _is_by_a_device(report) for report in current)
+    current = [(report, own) for report, own in reports if str(report.SOPInstanceUID) not in replaced]
+    unread = sum(report.get("VerificationFlag") != "VERIFIED" and _is_by_a_device(report) for report, _ in current)
     if unread:
         found.notes.append(
             f"{unread} report(s) are a computer's, and no reader has verified them. What they mark was taken as "
             "true, and the rest as healthy: a network trained or calibrated on that learns its own mistakes."
         )
     marks: Marks = defaultdict(list)
-    for report in current:
-        _collect(marks, report_lesions(report))
+    for _, own in current:
+        _collect(marks, own)
     return marks
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
-from inference.grades import STANDARD_VIEWS
 from inference.results import ImageResult, Status
+from inference.view import STANDARD_VIEWS
 from scp.objects.words import image_caption, view_name
 
 

@@ -1,11 +1,14 @@
 """The sentences of a result: the same ones in every kind of object, and never more than the rules allow."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from inference.grades import STANDARD_VIEWS, benign_stands, is_suspicious, worst
+from inference.grades import benign_stands, is_suspicious, worst
 from inference.results import Assessment, ImageResult, ModelIdentity, Module, ModuleStatus, Status, StudyResult
+from inference.view import STANDARD_VIEWS
 from scp.objects.codes import GRADE_WORDS, RESEARCH_USE, breast_word, per_cent, reason_words
+from scp.words import counted
 
 SIDES: tuple[Literal["R"], Literal["L"]] = ("R", "L")
 
@@ -25,18 +28,31 @@ def study_lines(result: StudyResult) -> list[str]:
 
 
 def unmarked_lines(result: StudyResult) -> list[str]:
-    """What got no mark: because it scored too low, or because an image has a highest number of marks."""
-    modules = [module for image in result.images for module in image.modules]
-    beyond = sum(module.beyond for module in modules)
-    below = sum(module.unmarked for module in modules) - beyond
-    lines = []
+    """How many places got no mark, by module: those below the cut are no findings, those beyond the most marks of an
+    image are.
+    """
+    modules = [(image, module) for image in result.images for module in image.modules]
+    beyond = [(image, module.module, module.beyond) for image, module in modules if module.beyond]
+    below = [
+        (image, module.module, number) for image, module in modules if (number := module.unmarked - module.beyond)
+    ]
+    said = []
     if beyond:
-        grade = worst(module.beyond_grade for module in modules)
+        grade = worst(module.beyond_grade for _, module in modules)
         words = f"reach the cut for a mark (worst: grade {grade}), beyond the most marks of an image"
-        lines.append(f"{beyond} further place(s) {words}: they are NOT marked.")
+        said.append(f"{_counted(beyond)} {words}: NOT marked.")
     if below:
-        lines.append(f"{below} further place(s) scored below the marking rules and are not marked.")
-    return lines
+        said.append(f"{_counted(below)} scored below the cut for a mark: not findings.")
+    return said
+
+
+def _counted(places: Sequence[tuple[ImageResult, Module, int]]) -> str:
+    """'14 places on 2 images (microcalcification 14)'."""
+    total = sum(number for _, _, number in places)
+    images = len({image.sop_instance_uid for image, _, _ in places})
+    by_module = {kind.value: sum(number for _, module, number in places if module is kind) for kind in Module}
+    modules = ", ".join(f"{name} {number}" for name, number in by_module.items() if number)
+    return f"{counted(total, 'place')} on {counted(images, 'image')} ({modules})"
 
 
 def _only_breast(result: StudyResult) -> str:

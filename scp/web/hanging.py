@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.grades import STANDARD_VIEWS
+from inference.view import STANDARD_VIEWS
 
 Side = Literal["left", "right"]
 Basis = Literal["PatientOrientation", "pixels", "unknown"]

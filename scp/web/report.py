@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from inference.results import Assessment, Finding, ImageResult, Reason, Status, StudyResult
-from scp.findings_table import unmarked_lines
 from scp.gaps import beside_analysed, gaps, of_breast
 from scp.image_names import image_names
 from scp.journal_rows import StudyRow, StudyState
+from scp.objects.words import unmarked_lines
 from scp.web import texts
 from scp.web.access import AnyVisitor
 from scp.web.badges import badge, no_findings

@@ -9,7 +9,7 @@ import pytest
 from inference.pixels import read_grey
 from phantoms.web_node import DIGEST
 from phantoms.web_study import COLUMNS, LESIONS, ROWS, STUDY
-from scp.findings_table import unmarked_lines
+from scp.objects.words import unmarked_lines
 from scp.result_folders import Current
 from scp.web import texts
 
