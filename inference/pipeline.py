@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from inference.activation import HeatMap, ScoredWindows, at_stored_size
 from inference.active_module import ActiveModule
+from inference.case import EligibilityPolicy
 from inference.device import choose_device, use_threads
-from inference.eligibility import EligibilityPolicy, Verdict, judge_study
+from inference.eligibility import Verdict, judge_study
 from inference.grades import GradedImage, assess, image_grade
 from inference.headers import Header, blank_result, read_headers, unreadable_result
 from inference.linking import Landmarks, link_views

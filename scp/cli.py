@@ -147,10 +147,10 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """List every study with its state, worst first, and each destination with its queue."""
-    from scp import operations, status_view  # noqa: PLC0415
+    from scp import node_status, status_view  # noqa: PLC0415
 
     settings = _settings_of_a_node(config)
-    answer = operations.status(settings, study=study, state=state, limit=limit) if settings else operations.NOTHING
+    answer = node_status.status(settings, study=study, state=state, limit=limit) if settings else node_status.NOTHING
     if as_json:
         print_json(answer)
     elif study is not None and not answer["studies"]:

@@ -10,78 +10,40 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import evt
-from pynetdicom.presentation import build_context, build_role
+from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import by pynetdicom
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )
 
 from config.destinations import Destination
-from inference.results import Frozen, Reason
+from inference.results import Reason
 from scp.association import NoAssociationError, associated
+from scp.commitment_messages import (
+    FAILURE,
+    NO_RESOURCES,
+    REQUEST,
+    SUCCESS,
+    Reference,
+    Report,
+    Request,
+    Transaction,
+    action_information,
+    references_of,
+)
 from scp.durable import make_folder, write_durably
 from scp.outcome import Parcel
-from scp.result_folders import Receipt
+from scp.result_records import Receipt
 from scp.spool import is_uid
 
-REQUEST, REPORT_ALL, REPORT_SOME = 1, 1, 2  # PS3.4 J.3.2 action type, J.3.3 event types
-SUCCESS, FAILURE, NO_RESOURCES = 0x0000, 0x0110, 0x0213  # PS3.7 annex C
 SAME_ASSOCIATION = 1.0
 """Seconds in which a report on the same association is waited for."""
 
 MOST_REQUESTS, MOST_REFERENCES = 1000, 10_000
 """Requests of senders that may wait for their answer, and instances that one may name."""
-
-
-class Reference(Frozen):
-    """One instance of a request or report; `failure` is its Failure Reason (0008,1197), None if committed."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    failure: int | None = None
-
-
-class Transaction(Frozen):
-    """Which delivery a Transaction UID belongs to."""
-
-    study: str
-    digest: str
-    destination: str
-
-    @property
-    def place(self) -> tuple[str, str, str]:
-        """Study, digest and destination."""
-        return self.study, self.digest, self.destination
-
-
-class Report(Frozen):
-    """What the other side commits to."""
-
-    references: tuple[Reference, ...]
-
-    @property
-    def committed(self) -> set[str]:
-        """SOP Instance UIDs that are safe there."""
-        return {item.sop_instance_uid for item in self.references if item.failure is None}
-
-    @property
-    def missing(self) -> set[str]:
-        """SOP Instance UIDs that are not."""
-        return {item.sop_instance_uid for item in self.references if item.failure is not None}
-
-
-class Request(Frozen):
-    """What a sender wants this node to commit to."""
-
-    ae_title: str
-    address: str
-    received: float
-    references: tuple[Reference, ...]
 
 
 class Commitment:
@@ -108,7 +70,7 @@ class Commitment:
         try:
             with associated(destination, self._calling, contexts, handlers=handlers) as assoc:
                 answer, _ = assoc.send_n_action(
-                    _action_information(transaction, references),
+                    action_information(transaction, references),
                     REQUEST,
                     StorageCommitmentPushModel,
                     StorageCommitmentPushModelInstance,
@@ -180,8 +142,8 @@ class Commitment:
         if not is_uid(transaction) or not (self._folder / "transactions" / f"{transaction}.json").exists():
             return FAILURE, None
         references = (
-            *_references(information, "ReferencedSOPSequence"),
-            *_references(information, "FailedSOPSequence"),
+            *references_of(information, "ReferencedSOPSequence"),
+            *references_of(information, "FailedSOPSequence"),
         )
         content = Report(references=references).model_dump_json().encode()
         write_durably(self._folder / "reports" / f"{transaction}.json", content)
@@ -194,7 +156,7 @@ class Commitment:
         transaction = str(information.get("TransactionUID", ""))
         if event.action_type != REQUEST or not is_uid(transaction):
             return FAILURE, None
-        references = _references(information, "ReferencedSOPSequence")
+        references = references_of(information, "ReferencedSOPSequence")
         waiting = sum(1 for _ in (self._folder / "requests").iterdir())
         if waiting >= MOST_REQUESTS or len(references) > MOST_REFERENCES:
             return NO_RESOURCES, None
@@ -216,56 +178,6 @@ class Commitment:
     def answered(self, transaction: str) -> None:
         """The sender has got its report."""
         (self._folder / "requests" / f"{transaction}.json").unlink(missing_ok=True)
-
-
-def send_report(peer: Destination, calling: str, transaction: str, references: Sequence[Reference]) -> bool:
-    """Tell a sender what this node commits to: N-EVENT-REPORT on a new association. False: it was not taken.
-
-    Raises NoAssociationError.
-    """
-    contexts = [build_context(StorageCommitmentPushModel)]
-    roles = [build_role(StorageCommitmentPushModel, scp_role=True)]
-    information = _action_information(transaction, [item for item in references if item.failure is None])
-    failed = [item for item in references if item.failure is not None]
-    if failed:
-        information.FailedSOPSequence = [_reference(item) for item in failed]
-    with associated(peer, calling, contexts, roles=roles) as assoc:
-        answer, _ = assoc.send_n_event_report(
-            information,
-            REPORT_SOME if failed else REPORT_ALL,
-            StorageCommitmentPushModel,
-            StorageCommitmentPushModelInstance,
-        )
-    return bool(answer.get("Status") == SUCCESS)
-
-
-def _action_information(transaction: str, references: Sequence[Reference]) -> Dataset:
-    information = Dataset()
-    information.TransactionUID = transaction
-    if references:
-        information.ReferencedSOPSequence = [_reference(item) for item in references]
-    return information
-
-
-def _reference(item: Reference) -> Dataset:
-    ds = Dataset()
-    ds.ReferencedSOPClassUID = item.sop_class_uid
-    ds.ReferencedSOPInstanceUID = item.sop_instance_uid
-    if item.failure is not None:
-        ds.FailureReason = item.failure
-    return ds
-
-
-def _references(information: Dataset, keyword: str) -> tuple[Reference, ...]:
-    def one(item: Any) -> Reference:
-        failure = int(item.get("FailureReason", FAILURE)) if keyword == "FailedSOPSequence" else None
-        uids = {
-            "sop_class_uid": str(item.ReferencedSOPClassUID),
-            "sop_instance_uid": str(item.ReferencedSOPInstanceUID),
-        }
-        return Reference(**uids, failure=failure)
-
-    return tuple(one(item) for item in information.get(keyword) or ())
 
 
 def _trouble(destination: Destination, text: str) -> Reason:

@@ -13,7 +13,7 @@ from config.listener import Peer
 from config.settings import Settings
 from scp import audit
 from scp.association import NoAssociationError
-from scp.commitment import Reference, Request, send_report
+from scp.commitment_messages import Reference, Request, send_report
 from scp.work import NodeWork
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.analysis import Eligibility, Objects
 from config.settings import Settings
-from inference.eligibility import EligibilityPolicy
+from inference.case import EligibilityPolicy
 from inference.results import Module
 from scp.objects.build import ObjectOptions
 

@@ -7,8 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
-import structlog
-
 from config.destinations import Destination
 from config.settings import Settings
 from inference.results import Reason
@@ -16,13 +14,13 @@ from scp import audit, metrics
 from scp.alerts import Alert
 from scp.circuit import Circuit, pause
 from scp.commitment import Commitment
+from scp.delivery_record import DeliveryRecord
 from scp.destinations import named, send
 from scp.journal import Journal
 from scp.outcome import Outcome, Parcel
-from scp.progress import refresh
-from scp.result_folders import Receipt, ResultFolders, RevisionFolder
-
-log = structlog.get_logger()
+from scp.result_folders import ResultFolders
+from scp.result_records import Receipt
+from scp.revision_folder import RevisionFolder
 
 DAY = 86400.0
 
@@ -59,7 +57,7 @@ class Delivery:
         self._results = results
         self._journal = journal
         self._commitment = commitment
-        self._alert = alert
+        self._record = DeliveryRecord(settings.node.folder, journal, alert)
         self._circuits: defaultdict[str, Circuit] = defaultdict(lambda: Circuit(settings.delivery))
 
     def deliver(self, uid: str, digest: str, name: str) -> float | None:
@@ -75,7 +73,7 @@ class Delivery:
                 if revision.take_cancelled(name) and receipt.state in OPEN:
                     receipt, delay = receipt.model_copy(update={"state": "cancelled", "reason": None}), None
                 revision.write_receipt(name, receipt)
-        self._show(uid, digest, name, receipt, delay)
+        self._record.show(uid, digest, name, receipt, delay)
         return delay
 
     def _overtake(self, uid: str, revision: RevisionFolder, name: str) -> None:
@@ -91,7 +89,7 @@ class Delivery:
                     continue
                 receipt = receipt.model_copy(update={"state": "cancelled", "reason": OVERTAKEN})
                 earlier.write_receipt(name, receipt)
-            self._show(uid, earlier.manifest.digest, name, receipt, None)
+            self._record.show(uid, earlier.manifest.digest, name, receipt, None)
 
     def _next(self, uid: str, revision: RevisionFolder, name: str, receipt: Receipt) -> tuple[Receipt, float | None]:
         """An attempt, unless it is known that the destination is away."""
@@ -138,7 +136,7 @@ class Delivery:
                 )
             if not revision.is_cancelled(destination.name):
                 self._circuits[destination.name].note(outcome.trouble)
-            self._note(uid, destination, parcels, outcome)
+            self._record.sent(uid, destination, parcels, outcome)
         receipt = receipt.model_copy(update={"stored": (*receipt.stored, *outcome.stored)})
         if outcome.trouble is not None:
             return self._again(receipt.model_copy(update={"reason": outcome.trouble}), outcome)
@@ -190,55 +188,6 @@ class Delivery:
 
     def _late(self, receipt: Receipt) -> bool:
         return time.time() - (receipt.first_attempt or 0) > self._settings.delivery.retry_days * DAY
-
-    def _note(self, uid: str, destination: Destination, parcels: list[Parcel], outcome: Outcome) -> None:
-        metrics.SENT.labels(destination.name).inc(len(outcome.stored))
-        where = destination.url or f"{destination.host}:{destination.port}"
-        kinds = {item.sop_instance_uid: item.sop_class_uid for item in parcels}
-        for instance in outcome.stored:
-            audit.record(
-                self._settings.node.folder,
-                "result-sent",
-                study=uid,
-                instance=instance,
-                sop_class=kinds[instance],
-                destination=destination.name,
-                ae_title=destination.ae_title,
-                address=where,
-            )
-        if outcome.trouble is not None:
-            log.warning("delivery trouble", study=uid, destination=destination.name, trouble=outcome.trouble.text)
-
-    def _show(self, uid: str, digest: str, name: str, receipt: Receipt, delay: float | None) -> None:
-        """Bring the journal up to date, and say what failed for good."""
-        before = self._journal.delivery(uid, digest, name)
-        self._journal.record_delivery(
-            uid,
-            digest,
-            name,
-            state=receipt.state,
-            reason=receipt.reason,
-            attempts=receipt.attempts,
-            stored=len(receipt.stored),
-            committed=receipt.committed,
-            first_attempt=receipt.first_attempt,
-            next_attempt=None if delay is None else time.time() + delay,
-        )
-        if delay is None and (before is None or before.state != receipt.state):
-            self._tell(uid, name, receipt)
-        refresh(self._journal, uid)
-
-    def _tell(self, uid: str, name: str, receipt: Receipt) -> None:
-        """A delivery has come to its end."""
-        if receipt.state in ("delivered", "failed", "cancelled"):
-            self._journal.record_event(uid, f"{receipt.state}: {name}", receipt.reason.text if receipt.reason else "")
-            metrics.DELIVERIES.labels(name, receipt.state).inc()
-            log.info("delivery ended", study=uid, destination=name, state=receipt.state)
-        if receipt.state == "failed" and receipt.reason is not None:
-            self._alert(Alert(study=uid, destination=name, reason=receipt.reason))
-        study = self._journal.study(uid)
-        if receipt.state == "delivered" and study is not None and study.last_received is not None:
-            metrics.TURNAROUND.observe(time.time() - study.last_received)
 
 
 def _is_earlier(one: RevisionFolder, other: RevisionFolder) -> bool:

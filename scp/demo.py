@@ -19,7 +19,7 @@ from rich.console import Console
 
 from config.settings import Settings, load
 from inference.results import StudyResult
-from scp import operations
+from scp import node_status
 from scp.demonstration_study import demonstration_study
 from scp.findings_table import print_result
 from scp.pictures import write_picture
@@ -151,7 +151,7 @@ def _push(port: int, malignant: bool, folder: Path, say: Callable[[str], None]) 
 def _wait_for_result(settings: Settings, study: str, pacs: StandInPacs, say: Callable[[str], None]) -> StudyResult:
     deadline = time.monotonic() + _LIMIT
     while time.monotonic() < deadline:
-        rows = operations.status(settings, study=study)["studies"]
+        rows = node_status.status(settings, study=study)["studies"]
         state = rows[0]["state"] if rows else "received"
         if state == "delivered":
             return StudyResult.model_validate_json((Path(rows[0]["result_folder"]) / "result.json").read_text())

@@ -15,7 +15,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from scp.instances import SUBJECT
-from scp.result_folders import FileIdentity
+from scp.result_records import FileIdentity
 
 PIXEL_MEMORY = 2 << 30
 

@@ -2,7 +2,6 @@
 whether the node runs or not."""
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from pynetdicom.presentation import build_context
@@ -15,10 +14,12 @@ from scp.association import NoAssociationError, associated
 from scp.attempts import Attempts
 from scp.destinations import chosen, named
 from scp.journal import Journal
-from scp.journal_rows import DeliveryRow, DeliveryState, DestinationRow, StudyRow, StudyState
+from scp.journal_rows import DeliveryState, StudyState
 from scp.progress import OPEN
 from scp.receiver import spool_folder
-from scp.result_folders import Receipt, ResultFolders, RevisionFolder
+from scp.result_folders import ResultFolders
+from scp.result_records import Receipt
+from scp.revision_folder import RevisionFolder
 from scp.spool import Spool
 from scp.stow import echo as echo_web
 from scp.studies import arrival_of
@@ -30,29 +31,6 @@ ENDED_OR_WAITING = (StudyState.CANCELLED, StudyState.FAILED, StudyState.EXCLUDED
 """A retry of such a study is taken up at once: nothing more is waited for."""
 
 Answer = dict[str, Any]
-
-NOTHING: Answer = {"counts": {}, "studies": [], "destinations": []}
-"""The status of a node that is not there."""
-
-
-def status(settings: Settings, study: str | None = None, state: str | None = None, limit: int = 100) -> Answer:
-    """Every study with its state, worst first, and how each destination stands; with `study`, its whole history."""
-    journal = Journal.open(settings)
-    try:
-        if study is not None:
-            row = journal.study(study)
-            studies = [_study(settings, row) | _history(journal, study)] if row else []
-        else:
-            states = [StudyState(state)] if state else []
-            studies = [_study(settings, row) for row in journal.studies(states, limit=limit)]
-        names = [item.name for item in settings.destinations]
-        return {
-            "counts": {key.value: number for key, number in journal.counts().items()},
-            "studies": studies,
-            "destinations": [_destination(row) for row in journal.destinations(names)],
-        }
-    finally:
-        journal.close()
 
 
 def unknown(study: str) -> Answer:
@@ -203,69 +181,3 @@ def _echo_dimse(settings: Settings, wanted: Destination) -> None:
         answer = assoc.send_c_echo().get("Status")
     if answer != 0x0000:
         raise NoAssociationError(f"{wanted.ae_title} answers C-ECHO with {answer}")
-
-
-def _study(settings: Settings, row: StudyRow) -> Answer:
-    folder = ResultFolders(settings.node.folder / "results")
-    return {
-        "study_instance_uid": row.study_instance_uid,
-        "state": row.state.value,
-        "reason": row.reason.model_dump() if row.reason else None,
-        "grade": row.grade,
-        "instances": row.images,
-        "analysed": row.analysed,
-        "excluded": row.excluded,
-        "failed": row.failed,
-        "senders": list(row.senders),
-        "received": _time(row.first_received),
-        "last_received": _time(row.last_received),
-        "due": _time(row.due),
-        "updated": _time(row.updated),
-        "revision": row.revision,
-        "result_folder": str(folder.revision(row.study_instance_uid, row.digest).path) if row.digest else None,
-    }
-
-
-def _history(journal: Journal, study: str) -> Answer:
-    return {
-        "events": [{"at": _time(item.at), "event": item.event, "text": item.text} for item in journal.events(study)],
-        "images": [
-            {
-                "sop_instance_uid": item.sop_instance_uid,
-                "sop_class_uid": item.sop_class_uid,
-                "status": item.status,
-                "reason": item.reason.model_dump() if item.reason else None,
-            }
-            for item in journal.instances(study)
-        ],
-        "deliveries": [_delivery(item) for item in journal.deliveries(study)],
-    }
-
-
-def _delivery(row: DeliveryRow) -> Answer:
-    return {
-        "destination": row.destination,
-        "digest": row.digest,
-        "state": row.state.value,
-        "reason": row.reason.model_dump() if row.reason else None,
-        "attempts": row.attempts,
-        "objects": row.objects,
-        "stored": row.stored,
-        "committed": row.committed,
-        "next_attempt": _time(row.next_attempt),
-    }
-
-
-def _destination(row: DestinationRow) -> Answer:
-    return {
-        "name": row.destination,
-        "waiting": row.waiting + row.retrying + row.confirming,
-        "failed": row.failed,
-        "delivered": row.delivered,
-        "last_error": f"{row.reason.text} {row.reason.remedy}".strip() if row.reason else None,
-        "next_attempt": _time(row.next_attempt),
-    }
-
-
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -14,7 +14,8 @@ from scp.attempts import Attempts
 from scp.composition import eligibility_policy
 from scp.journal import Journal
 from scp.journal_rows import InstanceRow, StudyState
-from scp.result_folders import Current, Digests, FileIdentity, ResultFolders
+from scp.result_folders import ResultFolders
+from scp.result_records import Current, Digests, FileIdentity
 from scp.spool import Spool, SpooledInstance
 from scp.studies import TWO_PATIENTS, SpooledStudy, assemble, known_identities, sender_of
 from scp.words import counted

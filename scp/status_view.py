@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def show(answer: Row, out: Console) -> None:
-    """Print what operations.status answers."""
+    """Print what node_status.status answers."""
     known = sum(answer["counts"].values())
     shown = len(answer["studies"])
     out.print(f"{shown} of {counted(known, 'study', 'studies')}", style="bold", highlight=False)

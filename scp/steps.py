@@ -10,7 +10,7 @@ import structlog
 from pydicom.dataset import Dataset
 
 from config.settings import Settings
-from inference.eligibility import EligibilityPolicy
+from inference.case import EligibilityPolicy
 from inference.pixels import read_grey
 from inference.results import ModelIdentity, Status, StudyResult
 from scp import audit, metrics
@@ -22,7 +22,9 @@ from scp.journal_rows import InstanceRow, StudyState
 from scp.objects.build import build
 from scp.objects.inputs import HeatMaps, Revision
 from scp.progress import refresh
-from scp.result_folders import Manifest, ResultFolders, RevisionFolder, RevisionRecord
+from scp.result_folders import ResultFolders
+from scp.result_records import Manifest, RevisionRecord
+from scp.revision_folder import RevisionFolder
 from scp.spool import Spool
 from scp.studies import arrival_of, header_of
 

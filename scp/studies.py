@@ -12,12 +12,13 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from config.analysis import Studies
-from inference.eligibility import EligibilityPolicy, Verdict, complete, judge_study
+from inference.case import EligibilityPolicy
+from inference.eligibility import Verdict, complete, judge_study
 from inference.grades import NO_BREAST
 from inference.results import Reason
 from scp.incoming import Sender
 from scp.instances import SKIPPED
-from scp.result_folders import FileIdentity, Manifest
+from scp.result_records import FileIdentity, Manifest
 from scp.spool import SpooledInstance
 
 MAMMOGRAPHY = "MG"

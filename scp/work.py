@@ -12,7 +12,8 @@ from inference.results import Reason
 from scp import metrics
 from scp.alerts import Alert, send_alert
 from scp.attempts import Attempts
-from scp.commitment import Commitment, Transaction
+from scp.commitment import Commitment
+from scp.commitment_messages import Transaction
 from scp.delivery import Delivery
 from scp.identity import identify
 from scp.journal import Journal

@@ -14,7 +14,7 @@ from inference.results import StudyResult
 from scp.composition import object_options
 from scp.objects.build import build
 from scp.objects.inputs import InvalidObjectError, Revision
-from scp.result_folders import RevisionFolder
+from scp.revision_folder import RevisionFolder
 from scp.studies import readable_header
 from scp.web import texts
 from scp.web.images import stored_picture

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from inference.results import ImageResult, StudyResult
 from scp.journal_rows import StudyRow
-from scp.result_folders import RevisionFolder
+from scp.revision_folder import RevisionFolder
 from scp.spool import SpooledInstance
 from scp.studies import readable_header
 from scp.web import texts

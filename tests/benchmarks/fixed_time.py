@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.results import MODELS, study_result
-from inference.eligibility import EligibilityPolicy
+from inference.case import EligibilityPolicy
 from inference.results import ModelIdentity, StudyResult
 from scp.objects.inputs import HeatMaps
 

@@ -15,7 +15,7 @@ from benchmarks.rows import Row, timed
 from config.settings import Settings
 from inference.preparation import prepare
 from phantoms.mammogram import mammogram, write_study
-from scp import operations
+from scp import node_status
 from scp.composition import object_options
 from scp.journal import Journal
 from scp.journal_rows import StudyState
@@ -90,7 +90,7 @@ def _fill(settings: Settings, number: int) -> None:
 
 
 def _look(settings: Settings) -> None:
-    operations.status(settings)
+    node_status.status(settings)
     spool, journal = Spool(spool_folder(settings)), Journal.open(settings)
     seen = journal.seen()
     for uid in spool.study_uids():

@@ -13,7 +13,7 @@ from peers.orthanc import storescu
 from peers.running_node import RunningNode
 from peers.waiting import wait_for
 from phantoms.mammogram import write_study
-from scp import operations
+from scp import node_status, operations
 
 Make = Callable[..., Any]
 
@@ -53,7 +53,7 @@ def test_no_bad_destination_delays_a_good_one(node: Make, tmp_path: Path) -> Non
             storescu(files, mammonode.port)
 
         def places() -> dict[str, dict[str, Any]]:
-            return {row["name"]: row for row in operations.status(mammonode.settings)["destinations"]}
+            return {row["name"]: row for row in node_status.status(mammonode.settings)["destinations"]}
 
         def settled() -> bool:
             found = places()

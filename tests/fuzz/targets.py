@@ -25,7 +25,8 @@ from pynetdicom.presentation import build_context
 from config.destinations import Destination
 from config.listener import Listener
 from config.settings import Settings
-from inference.eligibility import EligibilityPolicy, judge_study
+from inference.case import EligibilityPolicy
+from inference.eligibility import judge_study
 from inference.errors import InferenceError
 from inference.pixels import read_grey
 from peers.raw_peer import associate_rq, p_data, store_command

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydicom import dcmread, uid
 from pydicom.filebase import DicomBytesIO
 
-from inference.eligibility import EligibilityPolicy, judge_study
+from inference.case import EligibilityPolicy
+from inference.eligibility import judge_study
 from inference.errors import UnreadablePixelsError
 from inference.pixels import pixel_spacing, read_grey
 from phantoms.encoding import TRANSFER_SYNTAXES

@@ -8,7 +8,8 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from inference.eligibility import EXCLUSIONS, NOTES, complete, judge_study
+from inference.eligibility import complete, judge_study
+from inference.eligibility_rules import EXCLUSIONS, NOTES
 from phantoms import small_study
 from phantoms.mammogram import VIEWS, code, four_views, mammogram, secondary_capture, tomosynthesis
 

@@ -6,7 +6,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from inference.eligibility import EligibilityPolicy, judge_study
+from inference.case import EligibilityPolicy
+from inference.eligibility import judge_study
 from inference.header import age_in_years, day, first, frames, items, values
 from phantoms.mammogram import mammogram, write_study
 

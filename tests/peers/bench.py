@@ -14,7 +14,7 @@ from scp.incoming import Sender
 from scp.journal import Journal
 from scp.journal_rows import StudyRow
 from scp.receiver import spool_folder
-from scp.result_folders import RevisionFolder
+from scp.revision_folder import RevisionFolder
 from scp.spool import Spool
 from scp.work import NodeWork
 

@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, generate_uid
 
-from inference.eligibility import EligibilityPolicy, Verdict, judge_study
+from inference.case import EligibilityPolicy
+from inference.eligibility import Verdict, judge_study
 from inference.grades import GradedImage, assess
 from inference.results import (
     Finding,

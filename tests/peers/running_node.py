@@ -16,7 +16,7 @@ import psutil
 from config.settings import Settings, load
 from peers.ports import free_port
 from peers.waiting import wait_for
-from scp import operations
+from scp import node_status
 
 STAND_IN = Path(__file__).parent / "stand_in_node.py"
 
@@ -118,7 +118,7 @@ class RunningNode:
 
     def status(self, study: str) -> dict[str, Any]:
         """What the node says of a study; empty if it does not know it."""
-        found = operations.status(self.settings, study=study)["studies"]
+        found = node_status.status(self.settings, study=study)["studies"]
         return dict(found[0]) if found else {}
 
     def wait_for_state(self, study: str, *states: str, seconds: float = 240.0) -> dict[str, Any]:

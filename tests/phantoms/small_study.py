@@ -3,7 +3,7 @@
 from datetime import date
 from pathlib import Path
 
-from inference.eligibility import EligibilityPolicy
+from inference.case import EligibilityPolicy
 from inference.results import ImageResult, Module
 from phantoms.mammogram import Lesion, mammogram
 

@@ -16,7 +16,8 @@ from scp.journal_rows import DeliveryState, InstanceRow, StudyState
 from scp.objects.build import build
 from scp.objects.inputs import Revision
 from scp.receiver import spool_folder
-from scp.result_folders import Current, Manifest, ResultFolders, RevisionRecord
+from scp.result_folders import ResultFolders
+from scp.result_records import Current, Manifest, RevisionRecord
 from scp.spool import Spool
 from scp.web.deposit import Accepted, deposit
 

@@ -10,7 +10,7 @@ import pytest
 from inference.results import Reason
 from peers.bench import Bench, settings_for
 from phantoms.mammogram import four_views
-from scp import operations
+from scp import node_status, operations
 from scp.circuit import UNREACHABLE
 from scp.outcome import Outcome
 
@@ -27,7 +27,7 @@ def test_while_a_destination_is_away_one_delivery_tries_it_for_all(tmp_path: Pat
     assert 0 < wait < 60.0
     [row] = bench.journal.deliveries(second)
     assert (row.state, row.attempts, row.reason and row.reason.code) == ("retrying", 0, "unreachable")
-    [place] = operations.status(bench.settings)["destinations"]
+    [place] = node_status.status(bench.settings)["destinations"]
     assert (place["waiting"], place["next_attempt"] is not None) == (2, True)
     assert "does not answer" in place["last_error"]
 

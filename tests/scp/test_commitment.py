@@ -13,7 +13,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel
 from peers.bench import Bench, settings_for
 from phantoms.mammogram import four_views
 from scp import commitment
-from scp.commitment import FAILURE, NO_RESOURCES, SUCCESS
+from scp.commitment_messages import FAILURE, NO_RESOURCES, SUCCESS
 
 
 class Archive:

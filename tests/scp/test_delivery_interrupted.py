@@ -13,7 +13,7 @@ from peers.answering_pacs import Pacs, bench_with
 from peers.bench import Bench, settings_for
 from phantoms.mammogram import four_views
 from scp import operations
-from scp.result_folders import RevisionFolder
+from scp.revision_folder import RevisionFolder
 
 
 def test_the_operator_s_word_goes_past_what_is_known_of_a_destination(

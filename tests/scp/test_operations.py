@@ -13,13 +13,13 @@ from pynetdicom.sop_class import Verification
 from rich.console import Console
 from typer.testing import CliRunner
 
-from inference.eligibility import EligibilityPolicy
+from inference.case import EligibilityPolicy
 from inference.results import Reason, Status, StudyResult
 from peers.answering_pacs import Pacs
 from peers.bench import Bench, settings_for
 from peers.fixed_scorer import FixedScorer
 from phantoms.mammogram import four_views
-from scp import operations, status_view
+from scp import node_status, operations, status_view
 from scp.cli import app
 from scp.settle import seconds_until
 
@@ -37,16 +37,16 @@ def _failed(folder: Path) -> tuple[Bench, str]:
 
 def test_status_lists_studies_and_destinations(tmp_path: Path) -> None:
     bench, study = _failed(tmp_path)
-    answer = operations.status(bench.settings)
+    answer = node_status.status(bench.settings)
     assert json.dumps(answer)
     assert [row["study_instance_uid"] for row in answer["studies"]] == [study]
     assert answer["counts"] == {answer["studies"][0]["state"]: 1}
     assert answer["destinations"][0]["name"] == "pacs"
-    (row,) = operations.status(bench.settings, study=study)["studies"]
+    (row,) = node_status.status(bench.settings, study=study)["studies"]
     assert len(row["images"]) == 4
     assert [item["destination"] for item in row["deliveries"]] == ["pacs"]
     assert (Path(row["result_folder"]) / "result.json").is_file()
-    assert operations.status(bench.settings, study="1.2.3")["studies"] == []
+    assert node_status.status(bench.settings, study="1.2.3")["studies"] == []
 
 
 def test_retry_takes_a_failed_delivery_up_again(tmp_path: Path) -> None:
@@ -197,8 +197,8 @@ def test_status_for_people_tells_when_a_waiting_study_is_analysed_and_keeps_a_ui
     bench = Bench(settings_for(tmp_path, [PACS]))
     study = bench.receive(four_views(rows=256, columns=192)[:1])
     assert bench.work.settling.notice(study) is not None
-    due = operations.status(bench.settings)["studies"][0]["due"][:19].replace("T", " ")
-    lines = _shown(operations.status(bench.settings), width=60)
+    due = node_status.status(bench.settings)["studies"][0]["due"][:19].replace("T", " ")
+    lines = _shown(node_status.status(bench.settings), width=60)
     assert lines[0] == "1 of 1 study"
     assert lines[1] == f"waiting    {study}"
     assert lines[2].startswith("           1 instance, received ")
@@ -209,7 +209,7 @@ def test_status_for_people_tells_when_a_waiting_study_is_analysed_and_keeps_a_ui
 
 def test_status_of_one_study_shows_instances_deliveries_and_history(tmp_path: Path) -> None:
     bench, study = _failed(tmp_path)
-    lines = _shown(operations.status(bench.settings, study=study), width=200)
+    lines = _shown(node_status.status(bench.settings, study=study), width=200)
     assert lines[1] == f"failed     {study}"  # though its failed delivery names no reason
     images = [line for line in lines if line.endswith("│") and "analysed" in line]
     assert len(images) == 4
@@ -218,7 +218,7 @@ def test_status_of_one_study_shows_instances_deliveries_and_history(tmp_path: Pa
     )
     start = lines.index("history (UTC)")
     assert lines[start + 1].endswith("  received  4 instances")
-    folder = operations.status(bench.settings, study=study)["studies"][0]["result_folder"]
+    folder = node_status.status(bench.settings, study=study)["studies"][0]["result_folder"]
     assert f"results: {folder}" in lines
 
 

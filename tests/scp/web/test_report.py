@@ -10,7 +10,7 @@ from inference.pixels import read_grey
 from phantoms.web_node import DIGEST
 from phantoms.web_study import COLUMNS, LESIONS, ROWS, STUDY
 from scp.objects.words import unmarked_lines
-from scp.result_folders import Current
+from scp.result_records import Current
 from scp.web import texts
 
 
