@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
@@ -19,7 +19,7 @@ from training import evaluate as evaluation
 from training import fit as fitting
 from training.annotations import Annotations, read_annotations
 from training.errors import TrainingError
-from training.plan import Plan, default_plan, paper_plan
+from training.plan import Plan, Trunk, default_plan, default_trunk, paper_plan
 from training.progress import BarProgress
 from training.report import write_report
 from training.runtime import keep_freed_memory, start_runtime
@@ -76,6 +76,7 @@ class TrunkChoice(StrEnum):
 
     AUTO = "auto"
     FULL = "full"
+    UPPER = "upper"
     FROZEN = "frozen"
 
 
@@ -93,13 +94,17 @@ def fit(
         str, typer.Option(help="Start weights: a .safetensors or .pth file, 'torchvision' (downloads), or 'none'.")
     ] = "torchvision",
     trunk: Annotated[
-        TrunkChoice, typer.Option(help="'full' trains everything (GPU), 'frozen' only the last stage (CPU).")
+        TrunkChoice,
+        typer.Option(
+            help="What is trained: 'full' everything (GPU), 'upper' what follows layer2, 'frozen' the last blocks "
+            "(both CPU)."
+        ),
     ] = TrunkChoice.AUTO,
     epochs: Annotated[int | None, typer.Option(help="Passes; the recipe's if not set.", min=1)] = None,
     batch: Annotated[int | None, typer.Option(help="Batch size; the recipe's if not set.", min=2)] = None,
     variants: Annotated[
         int | None,
-        typer.Option(help="Versions of each image that a frozen trunk sees; the recipe's if not set.", min=1),
+        typer.Option(help="Versions of each image where not everything is trained; the recipe's if not set.", min=1),
     ] = None,
     folds: Annotated[
         int, typer.Option(help="Parts by patient, for out-of-fold thresholds, calibration and figures.", min=2)
@@ -124,10 +129,10 @@ def fit(
     with _told():
         runtime = start_runtime(device, threads)
         annotations = _read(data, width_over_height)
-        frozen = trunk is TrunkChoice.FROZEN or (trunk is TrunkChoice.AUTO and runtime.device.type == "cpu")
-        plan = (paper_plan if recipe is RecipeChoice.PAPER else default_plan)(
-            module, "frozen" if frozen else "full", seed
-        )
+        on_cpu = runtime.device.type == "cpu"
+        auto = default_trunk(recipe.value, module, on_cpu=on_cpu)
+        learned = auto if trunk is TrunkChoice.AUTO else cast("Trunk", trunk.value)
+        plan = (paper_plan if recipe is RecipeChoice.PAPER else default_plan)(module, learned, seed)
         plan = plan.asked(epochs=epochs, batch=batch, variants=variants)
         with BarProgress(console, output / "logs", shown=runtime.rank == 0) as progress:
             fitted = fitting.fit(
@@ -280,7 +285,7 @@ def _provenance(annotations: Annotations, plan: Plan, start: str) -> dict[str, A
         "data": _counts(annotations),
         "patients": len({(image.dataset, image.patient_id) for image in annotations.images}),
         "start": Path(start).name,
-        "trained": "whole network" if plan.trunk == "full" else f"{', '.join(plan.learned)}, fc (frozen trunk)",
+        "trained": "whole network" if plan.trunk == "full" else f"{', '.join(plan.learned)}, fc (the rest frozen)",
     }
 
 

@@ -1,9 +1,10 @@
-"""Square parts of trunk maps: what one step of a training without a GPU learns from."""
+"""Square parts of images: what one step of a training without a GPU learns from."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.maps import AIR, UNUSED, TrunkMap
+from training.maps import TrunkMap
+from training.window_labels import AIR, UNUSED
 
 SIDE = 24
 """Cells a crop is wide: small for many lesions a step, large enough for windows with their surroundings."""
@@ -17,7 +18,7 @@ ON_LESION = 0.75
 def draw_crop(
     trunk_map: TrunkMap, window: int, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """Features (SIDE, SIDE, 1024) and labels of the windows in it, every second cell.
+    """Features (SIDE, SIDE, k) and labels of the windows in it, every second cell.
 
     `window`: its cells. Beyond a map that is smaller than a crop there are zeros, as a convolution's padding has.
     """

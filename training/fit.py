@@ -55,7 +55,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Data:
-    """Everything that is learned from: patches for a network that is trained whole, maps for a frozen trunk."""
+    """Everything that is learned from: patches for a network that is trained whole, else whole images as maps."""
 
     images: tuple[AnnotatedImage, ...]
     patches: PatchSource | None
@@ -151,7 +151,7 @@ def _collect(
     progress: Progress,
 ) -> Data:
     advance = progress.stage("images")
-    if plan.trunk == "frozen":
+    if plan.trunk != "full":
         maps, skipped = build_maps(images, TrainedNetwork(plan, start), output / "maps", advance)
         return Data(tuple(images), None, maps, skipped)
     patches = build_patches(images, plan, runtime.device, advance)

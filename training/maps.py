@@ -1,7 +1,7 @@
-"""Training without a GPU: what the frozen trunk says of whole images, worked out once, kept on disk.
+"""Training without a GPU: whole images in several versions, worked out once, kept on disk.
 
-The trunk (stem to layer3.3) runs densely over the breast at patch scale, as a dense scan does; windows are then cut
-from its output, 16 input pixels apart. Only what follows is trained on them.
+Kept are their pixels at patch scale or, where the trunk (stem to layer3.3) is frozen, what it says of them, as a
+dense scan runs it over the breast. Windows are then cut from that, 16 input pixels apart.
 """
 
 import hashlib
@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,11 +21,10 @@ from inference.dense import at_patch_scale
 from inference.errors import UnreadablePixelsError
 from inference.evidence import STRIDE
 from inference.recipe import Recipe
-from inference.windows import Window
 from training.annotations import AnnotatedImage, lesions_digest
+from training.cells import CELL, to_cells
 from training.errors import TrainingError
 from training.images import PlacedLesion, PreparedImage, prepare
-from training.labels import Label, label_of
 from training.model import TRUNK, TrainedNetwork
 from training.plan import Plan
 from training.records import Record, record_of
@@ -34,22 +32,20 @@ from training.runtime import Runtime
 from training.samples import check_both_classes
 from training.split import patient_key
 from training.variants import as_variant
-
-CELL = STRIDE // 2
-"""Input pixels between neighbouring cells of layer3."""
-UNUSED, AIR = -1, -2
+from training.window_labels import AIR, window_at, window_labels
 
 
 @dataclass(frozen=True)
 class TrunkMap:
-    """The trunk's output for one image: (rows, columns, 1024) float16, on disk; its first cell is `top`, `left`
-    cells from the corner.
+    """One version of one image, on disk; its first cell is `top`, `left` cells from the corner.
+
+    `features`: the trunk's output (rows, columns, 1024) float16, or pixels (rows, columns, CELL * CELL) uint8.
 
     `labels` (window rows, window columns) int8, for the window that starts in each cell: 1 case, 0 control,
     -1 unused, -2 too little breast.
     """
 
-    features: NDArray[np.float16]
+    features: NDArray[np.float16] | NDArray[np.uint8]
     top: int
     left: int
     labels: NDArray[np.int8]
@@ -63,7 +59,7 @@ class TrunkMap:
     """Row and column, in cells of this map, of every located lesion."""
 
     def part(self, rows: slice, columns: slice, device: torch.device) -> torch.Tensor:
-        """(1, 1024, rows, columns) float32 on the device, channels last."""
+        """(1, k, rows, columns) float32 on the device, channels last."""
         cut = np.asarray(self.features[rows, columns], np.float32)
         return torch.from_numpy(cut).to(device).permute(2, 0, 1)[None]
 
@@ -74,7 +70,7 @@ def build_maps(
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[tuple[TrunkMap, ...], tuple[str, ...]]:
-    """Run the trunk over every image in every variant, or take what an interrupted run left in `folder`.
+    """Work out every image in every variant, or take what an interrupted run left in `folder`.
 
     Returns the maps, and the images that were skipped with the reason. Raises TooFewError: there is no case, or no
     control, among the windows.
@@ -190,56 +186,20 @@ def breast_box(prepared: PreparedImage, recipe: Recipe) -> tuple[slice, slice]:
 
 def trunk_features_of(
     prepared: PreparedImage, network: TrainedNetwork, rows: slice, columns: slice
-) -> NDArray[np.float16]:
-    """Run the trunk over the part of the image that these places are: (2 rows, 2 columns, 1024)."""
+) -> NDArray[np.float16] | NDArray[np.uint8]:
+    """The part of the image that these places are, as pixels or as the trunk sees it: (2 rows, 2 columns, k)."""
     scaled = at_patch_scale(prepared.normalised.pixels, network.plan.recipe)
     part = scaled[rows.start * STRIDE : rows.stop * STRIDE, columns.start * STRIDE : columns.stop * STRIDE]
+    if network.plan.trunk == "upper":
+        return to_cells(np.asarray(np.rint(part.numpy() * 255), np.uint8))
     with torch.inference_mode():
         return network.trunk_features(part[None, None])[0].half().permute(1, 2, 0).contiguous().numpy()
-
-
-def window_labels(
-    prepared: PreparedImage, shape: tuple[int, ...], origin: tuple[int, int], plan: Plan
-) -> NDArray[np.int8]:
-    """The label of the window that starts in each cell of a map of `shape`, whose first cell is `origin`."""
-    recipe, module = plan.recipe, plan.recipe.module
-    cells = recipe.network.input_size // CELL
-    rows, columns = (max(extent - cells + 1, 0) for extent in shape)
-    labels = np.full((rows, columns), UNUSED, np.int8)
-    if any(lesion.outline is None and lesion.module is module for lesion in prepared.annotated.lesions):
-        return labels
-    sums = np.asarray(cv2.integral(prepared.normalised.breast.astype(np.uint8)), np.int32)
-    for row in range(rows):
-        for column in range(columns):
-            window = window_at(row + origin[0], column + origin[1], plan)
-            if _breast_share(sums, window) < recipe.breast.least_breast:
-                labels[row, column] = AIR
-                continue
-            label = label_of(window, prepared.lesions, module)
-            if label is Label.CASE:
-                labels[row, column] = 1
-            elif label is Label.CONTROL or (label is Label.BENIGN and plan.benign_as_control):
-                labels[row, column] = 0
-    return labels
-
-
-def window_at(row: int, column: int, plan: Plan) -> Window:
-    """The window that starts in this cell of the image, in normalised pixels."""
-    size = plan.recipe.windows.window
-    step = CELL * size / plan.recipe.network.input_size
-    return Window(round(column * step), round(row * step), size)
-
-
-def _breast_share(sums: NDArray[np.int32], window: Window) -> float:
-    top, bottom = (min(max(edge, 0), sums.shape[0] - 1) for edge in (window.y, window.y + window.size))
-    left, right = (min(max(edge, 0), sums.shape[1] - 1) for edge in (window.x, window.x + window.size))
-    inside = int(sums[bottom, right]) - int(sums[top, right]) - int(sums[bottom, left]) + int(sums[top, left])
-    return inside / window.size**2
 
 
 def _key(image: AnnotatedImage, plan: Plan, index: int, variant: int) -> str:
     facts = (plan.recipe.sha256, plan.seed, plan.simulated_share > 0, plan.benign_as_control, image.path.name)
     drawn = (index, plan.rotation, plan.stretch, plan.contrast, plan.mirrored) if variant else 0
     place = (image.dataset, image.width_over_height, variant, drawn)
-    digest = hashlib.sha256(repr((TRUNK, *facts, *place)).encode())
+    kept = "pixels" if plan.trunk == "upper" else TRUNK
+    digest = hashlib.sha256(repr((kept, *facts, *place)).encode())
     return digest.hexdigest()[:24]

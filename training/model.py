@@ -9,6 +9,7 @@ from torch.nn import functional
 from inference.evidence import STRIDE
 from inference.network import StartWeights, build_network, load_start_weights
 from inference.scoring import to_network_input
+from training.cells import CELL
 from training.plan import Plan
 
 TRUNK = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3.0", "layer3.1", "layer3.2", "layer3.3")
@@ -19,8 +20,8 @@ REST = ("layer3.4", "layer3.5", "layer4.0", "layer4.1", "layer4.2")
 class TrainedNetwork(nn.Module):
     """ResNet50 that gives the logits of a window, whose neighbourhood it may see (`plan.margin`).
 
-    A frozen trunk (stem to layer3.3, batch norms as they are) is run by `trunk_features`, once for an image, and
-    `window_logits` takes its output.
+    A frozen trunk (stem to layer3.3) is run by `trunk_features`, once for an image, and `window_logits` takes its
+    output; where all above layer2 learns, it takes pixels. Batch norms stay as they are in both.
     """
 
     def __init__(self, plan: Plan, start: StartWeights) -> None:
@@ -29,7 +30,7 @@ class TrainedNetwork(nn.Module):
         torch.manual_seed(plan.seed)  # the last layer's random start
         self.resnet = build_network(plan.recipe.network)
         load_start_weights(self.resnet, start)
-        if plan.trunk == "frozen":
+        if plan.trunk != "full":
             learned = tuple(f"{block}." for block in (*plan.learned, "fc"))
             for name, parameter in self.resnet.named_parameters():
                 parameter.requires_grad = name.startswith(learned)
@@ -40,7 +41,7 @@ class TrainedNetwork(nn.Module):
     def train(self, mode: bool = True) -> "TrainedNetwork":
         """Batch norms learn their statistics only where the whole network is trained."""
         super().train(mode)
-        if self.plan.trunk == "frozen":
+        if self.plan.trunk != "full":
             self.resnet.eval()
         return self
 
@@ -52,9 +53,14 @@ class TrainedNetwork(nn.Module):
         window = features[:, :, first : first + inner, first : first + inner]
         return cast("Tensor", self._child("fc")(window.mean(dim=(2, 3))))
 
-    def window_logits(self, features: Tensor) -> Tensor:
-        """A frozen trunk's (n, 1024, rows, columns) -> (n, 2, window rows, window columns), 32 input pixels apart."""
-        features = self._rest(features)
+    def window_logits(self, cells: Tensor) -> Tensor:
+        """(n, k, rows, columns) -> (n, 2, window rows, window columns), 32 input pixels apart.
+
+        Of a cell `k` is what a frozen trunk says, 1,024 numbers, or its CELL x CELL pixels, 0 to 255.
+        """
+        if self.plan.trunk == "upper":
+            cells = self.trunk_features(functional.pixel_shuffle(cells, CELL) / 255)
+        features = self._rest(cells)
         inner = self.plan.recipe.network.input_size // STRIDE
         pooled = functional.avg_pool2d(features, inner, stride=1)
         fc = cast("nn.Linear", self._child("fc"))

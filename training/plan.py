@@ -6,6 +6,8 @@ from inference.recipe import Network, Recipe, paper_recipe
 from inference.results import Frozen, Module
 
 RecipeName = Literal["paper", "default"]
+Trunk = Literal["full", "upper", "frozen"]
+"""How much is trained: everything, all above layer2, or the last blocks."""
 
 
 class Schedule(Frozen):
@@ -19,19 +21,20 @@ class Plan(Frozen):
     """Everything of a training that is not data: it is stored in the checkpoint and in the weights' provenance.
 
     `trunk` frozen: stem to layer3.3 stay as ImageNet left them, and their output is computed once for each of
-    `variants` versions of an image; of what follows only the blocks `learned` and fc are trained, and blocks of
-    layer4 that are not learned pass on what they get. `margin`: input pixels beyond each side of the window that
+    `variants` versions of an image; `upper`: stem to layer2 stay, and the versions are kept as pixels. Of what
+    follows only the blocks `learned` and fc are trained, and blocks of layer4 that are not learned pass on what they
+    get. `margin`: input pixels beyond each side of the window that
     the network sees in training, so that a dense scan, where the neighbourhood goes on, meets what it was trained
     for.
     """
 
     name: RecipeName
     recipe: Recipe
-    trunk: Literal["full", "frozen"] = "full"
+    trunk: Trunk = "full"
     learned: tuple[str, ...] = ("layer4.0",)
     epochs: int
     batch: int = 32
-    """Windows a step; whole images a step where the trunk is frozen."""
+    """Windows a step; parts of images (see crops) where not everything is trained."""
     learning_rate: float = 1e-4
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
@@ -64,15 +67,22 @@ class Plan(Frozen):
         return self.model_copy(update=given | alone)
 
 
+def default_trunk(name: RecipeName, module: Module, *, on_cpu: bool) -> Trunk:
+    """What the machine can train: on a CPU not everything, and on many images (nodules) only the last blocks."""
+    if not on_cpu:
+        return "full"
+    return "upper" if name == "default" and module is Module.MICROCALCIFICATION else "frozen"
+
+
 PAPER_EPOCHS = {Module.NODULE: 7, Module.MICROCALCIFICATION: 6}
 
 
-def paper_plan(module: Module, trunk: Literal["full", "frozen"], seed: int) -> Plan:
+def paper_plan(module: Module, trunk: Trunk, seed: int) -> Plan:
     """ResNet50, ImageNet start, softmax, Adam, batch 32, 7 or 6 passes, translation and rotation."""
     return Plan(name="paper", recipe=paper_recipe(module), trunk=trunk, epochs=PAPER_EPOCHS[module], seed=seed)
 
 
-def default_plan(module: Module, trunk: Literal["full", "frozen"], seed: int) -> Plan:
+def default_plan(module: Module, trunk: Trunk, seed: int) -> Plan:
     """Dense scan at 160 input pixels, balanced batches, benign lesions and the hardest windows as controls."""
     recipe = paper_recipe(module).model_copy(update={"scan": "dense", "network": Network(input_size=160)})
     plan = Plan(
@@ -98,6 +108,9 @@ def default_plan(module: Module, trunk: Literal["full", "frozen"], seed: int) ->
     )
     if trunk == "full":
         return plan
+    if trunk == "upper":
+        changes = {"learned": ("layer3", "layer4.0"), "variants": 6, "epochs": 2, "batch": 8}
+        return plan.model_copy(update={**changes, "hardest": 0.1, "rotation": 20.0})
     learned = ("layer3.4", "layer3.5", "layer4.0")
     # a pass takes every version of an image: 2 passes over 3 of them
     versions: dict[str, object] = {"variants": 3, "rotation": 20.0, "epochs": 2}

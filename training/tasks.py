@@ -1,4 +1,4 @@
-"""What one step learns from: a batch of windows, or of whole images whose trunk is frozen."""
+"""What one step learns from: a batch of windows, or of parts of images with all the windows in them."""
 
 import numpy as np
 import torch
@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.augment import augmented
+from training.cells import CELL, turned
 from training.crops import draw_crop
 from training.draws import dataset_shares, draw_balanced, passes
 from training.labels import Label
-from training.maps import CELL, TrunkMap
+from training.maps import TrunkMap
 from training.model import TrainedNetwork
 from training.plan import Plan
 from training.runtime import Runtime
@@ -68,7 +69,7 @@ class WindowTask:
 
 
 class MapTask:
-    """Batches of crops from a frozen trunk's maps: every window in them counts, the hardest controls the most."""
+    """Batches of crops of images: every window in them counts, the hardest controls the most."""
 
     def __init__(self, maps: tuple[TrunkMap, ...], among: Indices, plan: Plan) -> None:
         self._maps, self._plan = maps, plan
@@ -89,15 +90,17 @@ class MapTask:
         """See loop.Task."""
         random = np.random.default_rng((self._plan.seed, 7919, step))
         chosen = [self._draw(place % 2 == 0, random) for place in range(self._plan.batch)]
-        drawn = [draw_crop(self._maps[index], self._window, random) for index in chosen][
-            runtime.rank :: runtime.ranks
-        ]
+        drawn = [self._crop(index, random) for index in chosen][runtime.rank :: runtime.ranks]
         features = torch.from_numpy(np.stack([features for features, _ in drawn])).to(runtime.device)
         targets = torch.from_numpy(np.stack([labels for _, labels in drawn])).to(runtime.device).flatten().long()
         logits = network.window_logits(features.permute(0, 3, 1, 2))  # channels last
         flat = logits.permute(0, 2, 3, 1).reshape(-1, 2).float()[targets >= 0]
         targets = targets[targets >= 0]
         return _loss(flat, targets, self._plan), flat[:, 1] - flat[:, 0], targets
+
+    def _crop(self, index: int, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        cells, labels = draw_crop(self._maps[index], self._window, random)
+        return turned(cells, labels, random) if self._plan.trunk == "upper" else (cells, labels)
 
     def _draw(self, case: bool, random: np.random.Generator) -> int:
         names, shares = self._shares
