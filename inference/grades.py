@@ -54,6 +54,11 @@ def lowest_threshold(points: Iterable[OperatingPoint]) -> float:
     return min(point.threshold for point in points if point.grade in GRADES)
 
 
+def marking_threshold(points: Iterable[OperatingPoint]) -> float | None:
+    """The score at which grade 4 or worse begins, also where the cuts cross; None where no point says."""
+    return min((point.threshold for point in points if point.grade >= 4), default=None)
+
+
 def can_rule_out(points: Iterable[OperatingPoint]) -> bool:
     """Whether images below the cut for grade 4 hold few enough cancers to be called benign, probably or not."""
     return all(point.sensitivity >= SENSITIVITY_TO_RULE_OUT for point in points if point.grade == 4)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
@@ -127,6 +127,7 @@ def fit(
     --output trained
     """
     with _told():
+        _make_folder(output)
         runtime = start_runtime(device, threads)
         annotations = _read(data, width_over_height)
         on_cpu = runtime.device.type == "cpu"
@@ -173,6 +174,7 @@ def evaluate(
     Example: mammonode-train evaluate --weights nodule.safetensors --data mini_mias --output report
     """
     with _told():
+        _make_folder(output)
         chosen = _cpu_ready(device, threads)
         annotations = _read(data, width_over_height)
         with BarProgress(console, None) as progress:
@@ -181,6 +183,7 @@ def evaluate(
             figures, records = evaluation.evaluate(
                 weights, annotations.images, chosen, progress.stage("scan"), volumes
             )
+        _say_skipped(dict.fromkeys(line for module in records for line in figures[module.value]["skipped"]))
         if output is not None:
             notes = [*annotations.notes, *annotations.complaint.splitlines()]
             page = write_report(output, figures, records, notes)
@@ -215,13 +218,14 @@ def calibrate(
     Example: mammonode-train calibrate --weights nodule.safetensors --data our_images --population "site A, 2024"
     """
     with _told():
+        _make_folder(output.parent)
         chosen = _cpu_ready(device, threads)
         annotations = _read(data, width_over_height)
         with BarProgress(console, None) as progress:
-            whom = population or ", ".join(f"{name} ({count} images)" for name, count in _counts(annotations).items())
-            content, sha256 = calibration.calibrate(
-                weights, annotations.images, whom, output, chosen, progress.stage("scan")
+            content, sha256, skipped = calibration.calibrate(
+                weights, annotations.images, population, output, chosen, progress.stage("scan")
             )
+        _say_skipped(skipped)
         if as_json:
             typer.echo(
                 json.dumps({"file": str(output), "sha256": sha256, **content.model_dump(mode="json")}, indent=2)
@@ -266,6 +270,15 @@ def _cpu_ready(device: str, threads: int) -> Any:
     return chosen
 
 
+def _make_folder(output: Path | None) -> None:
+    """Before anything is worked out: figures must not be lost for want of a place. Raises TrainingError."""
+    try:
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{output} cannot be made: {error.strerror}. Name another --output.") from error
+
+
 def _start(words: str) -> StartWeights:
     if words == "none":
         return None
@@ -289,9 +302,13 @@ def _provenance(annotations: Annotations, plan: Plan, start: str) -> dict[str, A
     }
 
 
-def _say_fitted(fitted: fitting.Fitted, as_json: bool) -> None:
-    for line in fitted.skipped:
+def _say_skipped(lines: Iterable[str]) -> None:
+    for line in lines:
         console.print(f"Skipped {line}", highlight=False, markup=False)
+
+
+def _say_fitted(fitted: fitting.Fitted, as_json: bool) -> None:
+    _say_skipped(fitted.skipped)
     if as_json:
         result = {"weights": str(fitted.weights), "sha256": fitted.sha256, "figures": fitted.figures}
         typer.echo(json.dumps(result, indent=2))

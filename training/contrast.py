@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inference.dense import scan_densely
 from inference.errors import UnreadablePixelsError
+from inference.grades import marking_threshold
 from inference.scorer import Scorer
 from inference.weights_file import TrainedModule
 from inference.windows import Window, candidates
@@ -43,7 +44,7 @@ def contrast_figures(
     """For each contrast-to-noise ratio: AUC of the places with the lesion against the same places without, and the
     share of both that reaches the score of grade 4."""
     scorer = Scorer(trained, device)
-    cut = next((point.threshold for point in trained.header.thresholds if point.grade == 4), None)
+    cut = marking_threshold(trained.header.thresholds)
     rows: dict[float, list[tuple[float, bool, str]]] = {contrast: [] for contrast in CONTRASTS}
     for index, image in enumerate(images):
         random = np.random.default_rng((seed, index))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inference.calibration import Calibration
 from inference.errors import UnreadablePixelsError
+from inference.grades import marking_threshold
 from inference.results import Module, OperatingPoint
 from inference.scorer import Scorer
 from inference.weights_file import TrainedModule, load_weights
@@ -21,7 +22,7 @@ from training.figures import auc_with_interval, brier, froc, reliability
 from training.images import prepare
 from training.labels import Label
 from training.records import Record, benign_scores, healthy_scores, scan_image, window_scores
-from training.thresholds import study_specificity, table_with_intervals
+from training.thresholds import table_with_intervals
 
 GROUPS: dict[str, Callable[[Record], str]] = {
     "dataset": lambda record: record.image.dataset,
@@ -29,7 +30,6 @@ GROUPS: dict[str, Callable[[Record], str]] = {
     "density": lambda record: record.image.density or "unknown",
     "lesion_type": lambda record: "+".join(sorted({lesion.lesion_type for lesion in record.image.lesions})),
 }
-WORST_MARK_GRADE = 4
 
 
 def evaluate(
@@ -46,9 +46,9 @@ def evaluate(
     """
     figures: dict[str, Any] = {module.value: None for module in Module}
     records: dict[Module, list[Record]] = {}
-    cuts = []
-    for number, path in enumerate(weights):
-        trained = load_weights(path)
+    cuts: dict[Module, float] = {}
+    check_modules(networks := [load_weights(path) for path in weights])
+    for number, trained in enumerate(networks):
 
         def advance(done: int, number: int = number) -> None:
             if progress:
@@ -64,11 +64,30 @@ def evaluate(
         figures[module.value]["contrast"] = (
             contrast_figures(trained, images, shapes[module], device, advance) if module in shapes else None
         )
-        cut = next((p.threshold for p in trained.header.thresholds if p.grade == WORST_MARK_GRADE), None)
+        cut = marking_threshold(trained.header.thresholds)
         if cut is not None:
-            cuts.append((healthy_scores(found), cut))
-    figures["study_specificity"] = study_specificity(cuts) if cuts else None
+            cuts[module] = cut
+    figures["study_specificity"] = study_specificity({module: records[module] for module in cuts}, cuts)
     return figures, records
+
+
+def check_modules(networks: Sequence[TrainedModule]) -> None:
+    """Raises TrainingError: two networks for one module."""
+    modules = [trained.recipe.module for trained in networks]
+    twice = sorted({module.value for module in modules if modules.count(module) > 1})
+    if twice:
+        raise TrainingError(f"Several weights files are for {', '.join(twice)}: give one a module.")
+
+
+def study_specificity(records: Mapping[Module, Sequence[Record]], cuts: Mapping[Module, float]) -> float | None:
+    """Share of healthy patients none of whose images reaches the cut of any module (worst of images x modules).
+
+    Healthy are those on whose images nothing was found, of any kind.
+    """
+    everyone = [(record, record.score >= cuts[module]) for module, own in records.items() for record in own]
+    healthy = {record.patient for record, _ in everyone} - {r.patient for r, _ in everyone if not r.image.healthy}
+    marked = healthy & {record.patient for record, reached in everyone if reached}
+    return 1 - len(marked) / len(healthy) if healthy else None
 
 
 def examine(

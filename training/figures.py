@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from training.errors import TooFewError
 
 Floats = NDArray[np.float64]
+Mark = tuple[float, tuple[int, ...]]
+"""Score of a mark, and which malignant lesions of its image it lies on."""
 RESAMPLES = 1000
 LEAST_PATIENTS = 4
 """Of each class: with fewer an interval says nothing."""
@@ -151,12 +153,10 @@ def reliability(probabilities: Floats, truth: NDArray[np.int64], bins: int = 10)
     ]
 
 
-def froc(
-    marks: Sequence[Sequence[tuple[float, int]]], lesions: int, controls: Sequence[bool]
-) -> list[dict[str, float]]:
+def froc(marks: Sequence[Sequence[Mark]], lesions: int, controls: Sequence[bool]) -> list[dict[str, float]]:
     """Share of lesions marked against false marks per control image, as the threshold falls.
 
-    `marks` of each image: (score, lesion hit or -1); `controls` says which images count for false marks.
+    `marks` of each image; `controls` says which images count for false marks.
     """
     count = max(sum(controls), 1)
     everything = sorted({score for image in marks for score, _ in image}, reverse=True)
@@ -168,14 +168,15 @@ def froc(
         hit = {
             (number, lesion)
             for number, image in enumerate(marks)
-            for score, lesion in image
-            if lesion >= 0 and score >= threshold
+            for score, under in image
+            for lesion in under
+            if score >= threshold
         }
         false = sum(
-            score >= threshold and lesion < 0
+            score >= threshold and not under
             for image, control in zip(marks, controls, strict=True)
             if control
-            for score, lesion in image
+            for score, under in image
         )
         points.append(
             {"threshold": float(threshold), "lesions": len(hit) / lesions, "false_marks_per_image": false / count}

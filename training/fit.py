@@ -1,7 +1,6 @@
 """From annotated images to a weights file: the way of the data, top to bottom."""
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,23 +13,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.network import StartWeights
+from inference.results import Module
 from inference.weights_file import TrainedModule, WeightsHeader, save_weights
 from training.annotations import AnnotatedImage, lesions_digest
 from training.checkpoint import training_tag
+from training.contents import content_digest
+from training.errors import TooFewError
 from training.evaluate import examine, module_figures
-from training.figures import Scores
 from training.leaks import check_images, check_split
 from training.loop import Report, Task, train
-from training.maps import TrunkMap, build_maps, map_record
+from training.maps import TrunkMap, build_maps
 from training.model import TrainedNetwork
 from training.plan import Plan
-from training.records import Record, healthy_scores
+from training.records import Record, healthy_scores, unscored
 from training.runtime import Runtime
 from training.samples import PatchSource, build_patches
 from training.soup import averaged, members
 from training.split import assign_folds, patient_key, split_fold
 from training.tasks import MapTask, WindowTask
-from training.thresholds import calibration_from, thresholds_from
+from training.thresholds import calibration_from, population_of, thresholds_from
 
 
 class Progress(Protocol):
@@ -93,6 +94,7 @@ def fit(
     output.mkdir(parents=True, exist_ok=True)
     module = plan.recipe.module
     assigned = assign_folds(images, module, folds, plan.seed)
+    check_learnable(images, module, assigned)
     fingerprints = check_images(images, progress.stage("leak check"))
     for fold in range(folds):
         check_split(split_fold(images, assigned, fold), fingerprints)
@@ -113,6 +115,27 @@ def fit(
     return Fitted(path, sha256, header.figures, data.skipped)
 
 
+def check_learnable(images: Sequence[AnnotatedImage], module: Module, assigned: Mapping[str, int]) -> None:
+    """What would end a fit after hours ends it at once.
+
+    Raises TooFewError: too few healthy or malignant patients for thresholds, or a part without a located lesion.
+    """
+    try:
+        healthy_scores([unscored(image, module) for image in images]).check("Thresholds")
+    except TooFewError as error:
+        raise TooFewError(
+            f"{error} They compare malignant images with healthy ones of the same data set: add images on which "
+            "nothing was found."
+        ) from error
+    located = {patient_key(image) for image in images if image.located(module, "malignant")}
+    for fold in set(assigned.values()):
+        if not any(assigned[patient] != fold for patient in located):
+            raise TooFewError(
+                f"Only {len(located)} patient(s) have a malignant {module.value} whose place is known: every part "
+                "must leave one to learn from. Add located lesions, or name another --seed."
+            )
+
+
 def plain_state(network: TrainedNetwork) -> dict[str, Tensor]:
     """The network's tensors in ordinary memory order: channels-last leaves strides that a file cannot keep."""
     return {
@@ -125,7 +148,7 @@ def header_from(records: Sequence[Record], plan: Plan, provenance: Mapping[str, 
     """Thresholds, calibration and figures from out-of-fold records. Raises TooFewError: too few patients."""
     scores = healthy_scores(records)
     thresholds = thresholds_from(scores)
-    calibration = calibration_from(scores, _population(scores))
+    calibration = calibration_from(scores, f"out of fold: {population_of(scores)}")
     figures = module_figures(records, thresholds.points, calibration)
     figures["empty_grades"] = list(thresholds.empty)
     figures["thin_evidence"] = thresholds.thin
@@ -172,8 +195,9 @@ def _trained(
     networks = []
     for number, member in enumerate(members(plan)):
         network = TrainedNetwork(member, start)
-        names = [image.path.name for image in data.images]
-        tag = training_tag(member, sorted(patients), names, lesions_digest(data.images), str(start))
+        files = [content_digest(image.path) for image in data.images]
+        begun = content_digest(start) if isinstance(start, Path) else str(start)
+        tag = training_tag(member, sorted(patients), files, lesions_digest(data.images), begun)
         own = f"{name}-{number + 1}" if number else name
         checkpoint = output / f"{plan.recipe.module.value}-{own}.checkpoint"
         task = data.task(member, patients)
@@ -189,14 +213,7 @@ def _records(
     runtime: Runtime,
     advance: Callable[[int, int], None],
 ) -> list[Record]:
-    """Score the images of patients that were not trained on, as a dense or candidate scan does."""
-    if data.maps:
-        own = [m for m in data.maps if m.patient in patients and m.variant == 0]
-        found = []
-        for number, trunk_map in enumerate(own):
-            found.append(map_record(network, trunk_map, data.images[trunk_map.image], runtime))
-            advance(number + 1, len(own))
-        return found
+    """Scan the images of patients that were not trained on, as the node does."""
     images = [image for image in data.images if patient_key(image) in patients]
     trained = TrainedModule(_bare_header(network.plan), network.resnet.float().eval().cpu(), "")
     records, _ = examine(trained, images, runtime.device, lambda done: advance(done, len(images)))
@@ -210,9 +227,3 @@ def _bare_header(plan: Plan) -> WeightsHeader:
 
 def _indices(patients: Sequence[str], wanted: frozenset[str]) -> NDArray[np.int64]:
     return np.array([index for index, patient in enumerate(patients) if patient in wanted], np.int64)
-
-
-def _population(scores: Scores) -> str:
-    """Whom thresholds and calibration were measured on: images of each data set."""
-    counts = Counter(str(patient).split(":")[0] for patient in scores.patients)
-    return "out of fold: " + ", ".join(f"{name} ({count} images)" for name, count in sorted(counts.items()))

@@ -11,7 +11,7 @@ from inference.results import Module
 from inference.scorer import Scorer
 from inference.windows import Window, candidates
 from training.annotations import AnnotatedImage
-from training.figures import Scores
+from training.figures import Mark, Scores
 from training.images import PlacedLesion, PreparedImage
 from training.labels import NODULE_SHARE, Label, label_of, share_inside
 from training.split import patient_key
@@ -23,13 +23,13 @@ MOST_MARKS = 10
 
 @dataclass(frozen=True)
 class Record:
-    """One image: labels and scores of its scanned windows; marks are (score, number of a malignant lesion or -1)."""
+    """One image: labels and scores of its scanned windows, and its marks."""
 
     image: AnnotatedImage
     module: Module
     labels: tuple[Label, ...]
     scores: NDArray[np.float32]
-    marks: tuple[tuple[float, int], ...]
+    marks: tuple[Mark, ...]
     reached: tuple[bool, ...]
     """For each located malignant lesion of the module: whether a scanned window holds it."""
 
@@ -61,6 +61,11 @@ class Record:
         if not self.reached or not len(self.scores):
             return None
         return self.labels[int(self.scores.argmax())] is Label.CASE
+
+
+def unscored(image: AnnotatedImage, module: Module) -> Record:
+    """What is known of an image before anything has looked at it."""
+    return Record(image, module, (), np.zeros(0, np.float32), (), ())
 
 
 def scan_image(scorer: Scorer, prepared: PreparedImage) -> Record:
@@ -96,28 +101,32 @@ def record_of(
 
 def _marks(
     windows: Sequence[Window], scores: NDArray[np.float32], malignant: Sequence[PlacedLesion]
-) -> tuple[tuple[float, int], ...]:
-    """The worst windows that lie apart, as a reader would get them; each on the lesion it points at, or on none."""
+) -> tuple[Mark, ...]:
+    """The worst windows that lie apart, as a reader would get them; each with the lesions it points at."""
     if not windows:
         return ()
     centres = np.array([(window.x + window.size / 2, window.y + window.size / 2) for window in windows])
     left = scores.astype(float).copy()
-    marks: list[tuple[float, int]] = []
+    marks: list[Mark] = []
     while len(marks) < MOST_MARKS and left.max() >= 0:
         best = int(left.argmax())
-        marks.append((float(scores[best]), _lesion_under(centres[best], windows[best].size, malignant)))
+        marks.append((float(scores[best]), _lesions_under(centres[best], windows[best].size, malignant)))
         left[np.hypot(*(centres - centres[best]).T) < MARK_DISTANCE * windows[best].size] = -1
     return tuple(marks)
 
 
-def _lesion_under(centre: NDArray[np.float64], size: int, malignant: Sequence[PlacedLesion]) -> int:
-    """The lesion whose box, or a quarter window around its middle, holds the centre of the mark; -1 for none."""
+def _lesions_under(centre: NDArray[np.float64], size: int, malignant: Sequence[PlacedLesion]) -> tuple[int, ...]:
+    """The lesions whose box, or a quarter window around its middle, holds the centre of the mark.
+
+    Several where outlines overlap: a mass and its spicules, the lesion as two readers drew it.
+    """
+    hit = []
     for number, placed in enumerate(malignant):
         low, high = placed.outline.min(axis=0), placed.outline.max(axis=0)
         reach = np.maximum((high - low) / 2, size / 4)
         if (np.abs(centre - (low + high) / 2) <= reach).all():
-            return number
-    return -1
+            hit.append(number)
+    return tuple(hit)
 
 
 def window_scores(records: Iterable[Record], negatives: frozenset[Label]) -> Scores:

@@ -37,7 +37,9 @@ class WindowTask:
 
     def step_loss(self, network: TrainedNetwork, step: int, runtime: Runtime) -> tuple[Tensor, Tensor, Tensor]:
         """See loop.Task."""
-        chosen = self._batch(step)[runtime.rank :: runtime.ranks]
+        batch = self._batch(step)
+        # the last batch of a pass is short: every process gets as many, or their mean would not be that of all
+        chosen = np.resize(batch, -(-len(batch) // runtime.ranks) * runtime.ranks)[runtime.rank :: runtime.ranks]
         device = self._source.patches.device
         seed = (self._plan.seed * 1_000_003 + step) * 1_009 + runtime.rank
         generator = torch.Generator(device).manual_seed(seed)

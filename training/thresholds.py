@@ -9,6 +9,7 @@
 | 1 | sensitivity above 99 % |
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from math import ceil, inf, nextafter
 
@@ -143,14 +144,7 @@ def calibration_from(scores: Scores, population: str, unit: str = "image by modu
     )
 
 
-def study_specificity(per_module: list[tuple[Scores, float]]) -> float | None:
-    """Share of healthy patients none of whose images reaches the cut of any module (worst of images x modules)."""
-    flagged: dict[str, bool] = {}
-    malignant: set[str] = set()
-    for scores, cut in per_module:
-        for score, truth, patient in zip(scores.scores, scores.truth, scores.patients, strict=True):
-            if truth:
-                malignant.add(str(patient))
-            flagged[str(patient)] = flagged.get(str(patient), False) or bool(score >= cut)
-    healthy = [is_flagged for patient, is_flagged in flagged.items() if patient not in malignant]
-    return 1 - sum(healthy) / len(healthy) if healthy else None
+def population_of(scores: Scores) -> str:
+    """Whom thresholds and calibration were measured on: images of each data set."""
+    counts = Counter(str(patient).split(":")[0] for patient in scores.patients)
+    return ", ".join(f"{name} ({count} images)" for name, count in sorted(counts.items()))

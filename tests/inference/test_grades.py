@@ -11,6 +11,7 @@ from inference.grades import (
     grade_of,
     image_grade,
     lowest_threshold,
+    marking_threshold,
 )
 from inference.results import (
     Assessment,
@@ -71,6 +72,13 @@ def test_empty_grades_are_named(thresholds: dict[str, float], empty: tuple[int, 
 def test_findings_begin_at_the_lowest_threshold_even_if_they_cross() -> None:
     assert lowest_threshold(POINTS) == 0.3
     assert lowest_threshold(points(six=0.9, five=0.5, four=0.7, three=0.6)) == 0.5
+
+
+def test_marks_begin_at_the_lowest_cut_of_a_suspicious_grade() -> None:
+    crossed = points(six=0.5, five=0.475, four=0.715, three=0.3)
+    assert marking_threshold(crossed) == 0.475
+    assert (grade_of(0.475, crossed), grade_of(0.474, crossed)) == (5, 3)
+    assert marking_threshold(points(three=0.3)) is None
 
 
 def module(which: Module, status: ModuleStatus = SUCCEEDED, grade: Grade | None = 1) -> ModuleResult:

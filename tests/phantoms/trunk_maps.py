@@ -29,7 +29,7 @@ def trunk_maps(count: int = 4) -> tuple[TrunkMap, ...]:
         if number % 2:
             labels[2, 2] = labels[2, 3] = labels[3, 2] = labels[3, 3] = 1
             features[4:10, 4:10, :64] += 2
-        maps.append(TrunkMap(features, 0, 0, labels, number, f"set:P{number}", "set"))
+        maps.append(TrunkMap(features, labels, f"set:P{number}", "set"))
     return tuple(maps)
 
 

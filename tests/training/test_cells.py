@@ -63,7 +63,7 @@ def test_all_above_layer2_learns_and_nothing_below() -> None:
     cells[8:16, 8:16] = 200
     labels = np.zeros((15, 15), np.int8)
     labels[6:9, 6:9] = 1
-    maps = tuple(TrunkMap(cells, 0, 0, labels, number, f"set:P{number}", "set") for number in range(2))
+    maps = tuple(TrunkMap(cells, labels, f"set:P{number}", "set") for number in range(2))
     plan = PLAN.model_copy(update={"batch": 2})
     network = TrainedNetwork(plan, None).train()
     loss, scores, targets = MapTask(maps, np.arange(2), plan).step_loss(network, 0, Runtime(torch.device("cpu")))

@@ -12,7 +12,7 @@ WINDOW = 10
 def trunk_map(rows: int, columns: int, case: tuple[int, int]) -> TrunkMap:
     labels = np.zeros((rows - WINDOW + 1, columns - WINDOW + 1), np.int8)
     labels[case] = 1
-    return TrunkMap(np.ones((rows, columns, 4), np.float16), 0, 0, labels, 0, "set:P1", "set")
+    return TrunkMap(np.ones((rows, columns, 4), np.float16), labels, "set:P1", "set")
 
 
 @pytest.mark.parametrize(("case", "place"), [((0, 0), (0, 0)), ((36, 0), (7, 0)), ((0, 26), (0, 7))])

@@ -1,5 +1,6 @@
 """Figures in exact numbers, and thresholds that cross."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,14 @@ from sklearn.metrics import roc_auc_score
 
 from inference.grades import grade_of
 from inference.results import Module
-from training.annotations import AnnotatedImage, Lesion, Pathology
+from inference.windows import Window
+from training.annotations import AnnotatedImage, Lesion, Pathology, box_outline
 from training.errors import TooFewError
+from training.evaluate import study_specificity
 from training.figures import Scores, WeightedAuc, at_cut, auc, auc_with_interval, brier, froc, reliability, roc_points
-from training.records import Record, all_scores
-from training.thresholds import calibration_from, study_specificity, table_with_intervals, thresholds_from
+from training.images import PlacedLesion
+from training.records import Record, all_scores, record_of, unscored
+from training.thresholds import calibration_from, table_with_intervals, thresholds_from
 
 
 def scores_of(cases: list[float], controls: list[float]) -> Scores:
@@ -117,18 +121,45 @@ def test_calibration_gives_back_true_probabilities() -> None:
 
 
 def test_froc_counts_lesions_once_and_false_marks_on_control_images() -> None:
-    marks = [[(0.9, 0), (0.8, 0), (0.3, 1)], [(0.7, -1), (0.2, -1)]]
+    marks = [[(0.9, (0,)), (0.8, (0,)), (0.3, (0, 1))], [(0.7, ()), (0.2, ())]]
     points = froc(marks, lesions=2, controls=[False, True])
     assert points[0] == {"threshold": 0.9, "lesions": 0.5, "false_marks_per_image": 0.0}
     assert points[-1] == {"threshold": 0.2, "lesions": 1.0, "false_marks_per_image": 2.0}
 
 
+def looked_at(patient: str, module: Module, score: float, *pathologies: Pathology) -> Record:
+    lesions = tuple(Lesion("mass", pathology, None) for pathology in pathologies)
+    image = AnnotatedImage(Path(f"{patient}.png"), patient, "set", lesions=lesions)
+    return replace(unscored(image, module), scores=np.array([score], np.float32))
+
+
 def test_study_specificity_is_the_worst_of_images_and_modules() -> None:
-    nodules = Scores.of(
-        [(0.1, False, "a"), (0.6, False, "a"), (0.1, False, "b"), (0.1, False, "c"), (0.9, True, "m")]
-    )
-    calcifications = Scores.of([(0.1, False, "a"), (0.9, False, "b"), (0.1, False, "c")])
-    assert study_specificity([(nodules, 0.5), (calcifications, 0.5)]) == pytest.approx(1 / 3)
+    nodule, small = Module.NODULE, Module.MICROCALCIFICATION
+    nodules = [
+        looked_at("a", nodule, 0.1),
+        looked_at("a", nodule, 0.6),
+        looked_at("b", nodule, 0.1),
+        looked_at("c", nodule, 0.1),
+        looked_at("m", nodule, 0.9, "malignant"),
+        looked_at("m", nodule, 0.1),  # her other breast does not make her a healthy patient
+        looked_at("benign", nodule, 0.1),
+        looked_at("benign", nodule, 0.1, "benign"),
+    ]
+    clusters = [looked_at("a", small, 0.1), looked_at("b", small, 0.9), looked_at("c", small, 0.1)]
+    cuts = {nodule: 0.5, small: 0.5}
+    assert study_specificity({nodule: nodules, small: clusters}, cuts) == pytest.approx(1 / 3)
+    assert study_specificity({nodule: nodules[4:]}, cuts) is None
+
+
+def test_a_mark_on_two_outlines_of_one_lesion_finds_both() -> None:
+    outline = box_outline(100, 100, 200, 200)
+    twice = [PlacedLesion(Lesion("mass", "malignant", outline), outline) for _ in range(2)]
+    image = AnnotatedImage(Path("a.png"), "a", "set", lesions=tuple(placed.lesion for placed in twice))
+    windows = [Window(0, 0, 300), Window(1000, 1000, 300)]
+    record = record_of(image, twice, windows, np.array([0.9, 0.2], np.float32), Module.NODULE)
+    assert [under for _, under in record.marks] == [(0, 1), ()]
+    points = froc([record.marks], lesions=2, controls=[True])
+    assert points[0] == {"threshold": pytest.approx(0.9), "lesions": 1.0, "false_marks_per_image": 0.0}
 
 
 def test_a_sites_controls_are_all_that_are_not_malignant_and_of_nothing_unknown() -> None:
