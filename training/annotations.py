@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -70,10 +70,10 @@ class AnnotatedImage:
 def lesions_digest(images: Iterable[AnnotatedImage]) -> str:
     """Changes with any lesion's kind, pathology or place: what was learned from others must not be gone on with."""
     digest = hashlib.sha256()
-    for image in images:
+    for number, image in enumerate(images):  # names may be the same in several folders
         for lesion in image.lesions:
             place = lesion.outline.tobytes() if lesion.outline is not None else b"nowhere"
-            digest.update(f"{image.path.name} {lesion.lesion_type} {lesion.pathology} ".encode() + place)
+            digest.update(f"{number} {lesion.lesion_type} {lesion.pathology} ".encode() + place)
     return digest.hexdigest()[:16]
 
 
@@ -109,32 +109,6 @@ class Annotations:
     def patients(self) -> list[str]:
         """Patient ids in order of appearance, each once."""
         return list(dict.fromkeys(image.patient_id for image in self.images))
-
-
-class ImageCollector:
-    """Gathers lesions row by row and gives one AnnotatedImage a file."""
-
-    def __init__(self) -> None:
-        self._images: dict[Path, AnnotatedImage] = {}
-        self._in_doubt: set[Path] = set()
-
-    def add(self, image: AnnotatedImage, lesion: Lesion | None = None) -> None:
-        """Add a row: an image, and one of its lesions where it has any."""
-        known = self._images.setdefault(image.path, image)
-        if lesion is not None:
-            self._images[image.path] = replace(known, lesions=(*known.lesions, lesion))
-
-    def doubt(self, path: Path) -> None:
-        """A row of this image cannot be used: what it said must not make the image healthy, or a cancer a control."""
-        self._in_doubt.add(path)
-
-    def images(self) -> list[AnnotatedImage]:
-        """The images in the order in which they first appeared; those in doubt with unknown lesions somewhere."""
-        unknown = (Lesion("mass", "unknown", None), Lesion("calcification", "unknown", None))
-        return [
-            replace(image, lesions=(*image.lesions, *unknown)) if path in self._in_doubt else image
-            for path, image in self._images.items()
-        ]
 
 
 def box_outline(x0: float, y0: float, x1: float, y1: float) -> NDArray[np.float64]:

@@ -5,134 +5,191 @@ pathology, else its category's name says it ('malignant mass').
 """
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from training.annotations import AnnotatedImage, Annotations, ImageCollector, Lesion, Pathology, box_outline
+from training.annotations import AnnotatedImage, Annotations, Lesion
+from training.coco_masks import annotation_outline
+from training.collector import ImageCollector
 from training.errors import AnnotationsError
+from training.stated import file_size, stated_pixel, stated_ratio
 from training.words import lesion_type_of, pathology_of
 
+Content = dict[str, list[Any]]
+Identity = int | str
 
-def read_coco(path: Path) -> Annotations:
-    """Read a COCO file; images are relative to its folder. Raises AnnotationsError: it is no COCO file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        records = {record["id"]: record for record in content["images"]}
-        categories = {category["id"]: str(category["name"]) for category in content.get("categories", [])}
-        annotations = content["annotations"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AnnotationsError(f"{path} is no COCO file: {error!r}.") from error
+
+def read_coco(*paths: Path) -> Annotations:
+    """Read COCO files as one source (a file a part, or a kind of lesion); images are relative to each file's folder.
+
+    Raises AnnotationsError: one is no COCO file.
+    """
     found, images = Annotations(), ImageCollector()
-    usable: dict[Any, AnnotatedImage] = {}
-    for identity, record in records.items():
-        try:
-            usable[identity] = _image(path.parent, record)
-        except (ValueError, KeyError) as error:
-            found.reject(f"image {identity}", str(error))
-    lesions = [(annotation.get("image_id"), annotation) for annotation in annotations]
-    for identity, annotation in lesions:
-        where = f"annotation {annotation.get('id')}"
-        if identity not in records:
-            found.reject(where, f"it names image {identity}, which the file lacks")
-        if identity not in usable:
-            continue
-        try:
-            images.add(usable[identity], _lesion(annotation, categories, records[identity]))
-        except (ValueError, KeyError, TypeError) as error:
-            found.reject(where, str(error))
-            usable.pop(identity)  # with a lesion missing the image must not count as healthy
-    for image in usable.values():
-        images.add(image)
-    kept = {image.path for image in usable.values()}
-    found.images = [image for image in images.images() if image.path in kept]
+    left_out: set[Path] = set()
+    for path in paths:
+        _File(path, f"{path.name} " if len(paths) > 1 else "", found, images, left_out).read()
+    # with a lesion missing an image must not count as healthy, whatever other files say of it
+    found.images = [_once(image) for image in images.images(found) if image.path not in left_out]
     return found
 
 
-def _image(folder: Path, record: dict[str, Any]) -> AnnotatedImage:
-    path = (folder / record["file_name"]).resolve()
-    if not path.is_file():
-        path = (folder / "images" / record["file_name"]).resolve()
-    if not path.is_file():
-        raise ValueError(f"there is no file {record['file_name']}")
-    if not record.get("patient_id"):
+class _File:
+    """One COCO file, read into what all of them hold."""
+
+    def __init__(
+        self, path: Path, prefix: str, found: Annotations, images: ImageCollector, left_out: set[Path]
+    ) -> None:
+        self._folder = path.parent
+        self._prefix = prefix
+        self._found = found
+        self._images = images
+        self._left_out = left_out
+        self._content = _content(path)
+        self._records: set[Identity] = set()
+        self._usable: dict[Identity, AnnotatedImage] = {}
+        self._sizes: dict[Path, tuple[int, int]] = {}
+        self._categories: dict[Any, str] = {
+            category["id"]: str(category.get("name") or "")
+            for category in self._content["categories"]
+            if _identity(category) is not None
+        }
+
+    def read(self) -> None:
+        """Every image, then every annotation."""
+        counts = Counter(_identity(record) for record in self._content["images"])
+        for position, record in enumerate(self._content["images"]):
+            self._image(position, record, counts)
+        for position, annotation in enumerate(self._content["annotations"]):
+            self._annotation(position, annotation)
+
+    def _image(self, position: int, record: Any, counts: Counter[Identity | None]) -> None:
+        identity = _identity(record)
+        if identity is None:
+            self._reject(f"image at position {position}", "it is no object with an id")
+            return
+        self._records.add(identity)
+        where = f"image {identity}"
+        path: Path | None = None
+        try:
+            path = _path(self._folder, record)
+            _check_alone(counts[identity])
+            self._sizes[path] = _checked_size(path, record)
+            image = _annotated(self._folder, path, record)
+        except (ValueError, OSError) as error:
+            self._reject(where, str(error))
+            self._left_out |= {path} if path is not None else set()
+            return
+        self._usable[identity] = image
+        self._images.add(f"{self._prefix}{where}", image)
+
+    def _annotation(self, position: int, annotation: Any) -> None:
+        if not isinstance(annotation, dict):
+            self._reject(f"annotation at position {position}", "it is no object")
+            return
+        identity, where = annotation.get("image_id"), f"annotation {annotation.get('id')}"
+        if not isinstance(identity, int | str) or identity not in self._records:
+            self._reject(where, f"it names image {identity}, which the file lacks")
+            return
+        image = self._usable.get(identity)
+        if image is None:
+            return  # the image was rejected, with its own reason
+        try:
+            lesion = self._lesion(annotation, image)
+        except (ValueError, TypeError, OverflowError) as error:
+            self._reject(where, str(error))
+            self._left_out.add(image.path)
+        else:
+            self._images.add(f"{self._prefix}{where}", image, lesion)
+
+    def _lesion(self, annotation: Mapping[str, Any], image: AnnotatedImage) -> Lesion:
+        category = annotation.get("category_id")
+        if category is not None and category not in self._categories:
+            raise ValueError(f"it names category {category}, which the file lacks")
+        name = self._categories.get(category, "")
+        pathology = pathology_of(str(annotation.get("pathology") or name))
+        return Lesion(lesion_type_of(name), pathology, annotation_outline(annotation, self._sizes[image.path]))
+
+    def _reject(self, where: str, reason: str) -> None:
+        self._found.reject(f"{self._prefix}{where}", reason)
+
+
+def _content(path: Path) -> Content:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        parts: Content = {name: content[name] for name in ("images", "annotations")}
+        parts["categories"] = content.get("categories") or []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise AnnotationsError(f"{path} is no COCO file: {error!r}.") from error
+    wrong = [name for name, part in parts.items() if not isinstance(part, list)]
+    if wrong:
+        raise AnnotationsError(f"{path} is no COCO file: {', '.join(wrong)} is no list.")
+    return parts
+
+
+def _identity(record: Any) -> Identity | None:
+    """The id of an image or a category; None where it has none."""
+    identity = record.get("id") if isinstance(record, dict) else None
+    return identity if isinstance(identity, int | str) else None
+
+
+def _path(folder: Path, record: Mapping[str, Any]) -> Path:
+    name = record.get("file_name")
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"file_name {name} is no text")
+    for path in (folder / name, folder / "images" / name):
+        if path.is_file():
+            return path.resolve()
+    raise ValueError(f"there is no file {name}")
+
+
+def _check_alone(count: int) -> None:
+    if count > 1:
+        raise ValueError(f"{count} images have this id: which of them an annotation means is unknown")
+
+
+def _checked_size(path: Path, record: Mapping[str, Any]) -> tuple[int, int]:
+    """Columns and rows of the file. Raises ValueError: the record says otherwise, and annotations will not fit."""
+    size = file_size(path)
+    stated = (record.get("width"), record.get("height"))
+    if any(one is not None and one != real for one, real in zip(stated, size, strict=True)):
+        raise ValueError(
+            f"width and height are {stated[0]} x {stated[1]}, and the file has {size[0]} x {size[1]} pixels"
+        )
+    return size
+
+
+def _annotated(folder: Path, path: Path, record: Mapping[str, Any]) -> AnnotatedImage:
+    patient = record.get("patient_id")
+    if not isinstance(patient, int | str) or patient == "":
         raise ValueError("the image has no patient_id: without it a patient can end on both sides of a split")
     return AnnotatedImage(
         path=path,
-        patient_id=str(record["patient_id"]),
+        patient_id=str(patient),
         dataset=folder.name,
-        view=str(record.get("view", "")).upper(),
-        laterality=str(record.get("laterality", ""))[:1].upper(),
-        density=str(record.get("density", "")),
-        width_over_height=record.get("width_over_height"),
-        pixel_um=record.get("pixel_um"),
+        view=str(record.get("view") or "").upper(),
+        laterality=str(record.get("laterality") or "")[:1].upper(),
+        density=str(record.get("density") or ""),
+        width_over_height=stated_ratio(record.get("width_over_height")),
+        pixel_um=stated_pixel(record.get("pixel_um")),
     )
 
 
-def _lesion(annotation: dict[str, Any], categories: dict[Any, str], record: dict[str, Any]) -> Lesion:
-    name = categories.get(annotation.get("category_id"), "")
-    pathology: Pathology = pathology_of(str(annotation.get("pathology", name)))
-    return Lesion(lesion_type_of(name), pathology, _outline(annotation, record))
+def _once(image: AnnotatedImage) -> AnnotatedImage:
+    """Without the lesions that two files tell alike."""
+    kept: list[Lesion] = []
+    for lesion in image.lesions:
+        if not any(_same(lesion, other) for other in kept):
+            kept.append(lesion)
+    return AnnotatedImage(**{**image.__dict__, "lesions": tuple(kept)})
 
 
-def _outline(annotation: dict[str, Any], record: dict[str, Any]) -> NDArray[np.float64] | None:
-    segmentation = annotation.get("segmentation")
-    if isinstance(segmentation, list) and segmentation:
-        points = np.concatenate([np.asarray(part, dtype=float).reshape(-1, 2) for part in segmentation])
-        return points if len(segmentation) == 1 else hull(points)
-    if isinstance(segmentation, dict):
-        return mask_outline(_decode(segmentation, record))
-    if annotation.get("bbox"):
-        x, y, width, height = (float(value) for value in annotation["bbox"])
-        return box_outline(x, y, x + width, y + height)
-    return None
-
-
-def _decode(segmentation: dict[str, Any], record: dict[str, Any]) -> NDArray[np.uint8]:
-    """Run lengths, down the columns, background first. Raises ValueError: they do not fill the image."""
-    counts = segmentation["counts"]
-    lengths = _run_lengths(counts) if isinstance(counts, str) else np.asarray(counts, np.int64)
-    rows, columns = segmentation.get("size") or (record["height"], record["width"])
-    if lengths.size == 0 or lengths.min() < 0 or lengths.sum() != rows * columns:
-        raise ValueError(f"the run lengths do not fill {rows} x {columns} pixels")
-    values = np.arange(lengths.size) % 2
-    return np.repeat(values, lengths).reshape((rows, columns), order="F").astype(np.uint8)
-
-
-def _run_lengths(encoded: str) -> NDArray[np.int64]:
-    """COCO's compressed counts: 5 bits a character from '0' on, bit 6 says that more follow, the highest bit is
-    the sign; from the third on each is the difference to the last but one (maskApi.c, rleFrString)."""
-    lengths: list[int] = []
-    value = shift = 0
-    for character in encoded:
-        bits = ord(character) - 48
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
-        value = shift = 0
-    return np.array(lengths, np.int64)
-
-
-def hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 2) points to the (m, 2) convex polygon around them."""
-    convex: NDArray[np.float64] = cv2.convexHull(points.astype(np.float32))[:, 0].astype(float)
-    return convex
-
-
-def mask_outline(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(rows, columns) mask to one polygon: its outline, or the hull of its parts. Raises ValueError: it is empty.
-
-    Polygon points are pixel corners: the right and bottom edge of a pixel lie one beyond its index.
-    """
-    rows, columns = np.nonzero(mask)
-    if not len(rows):
-        raise ValueError("the mask is empty")
-    corners = np.stack([columns, rows], axis=1)[:, None] + np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
-    return hull(corners.reshape(-1, 2).astype(float))
+def _same(first: Lesion, second: Lesion) -> bool:
+    if (first.lesion_type, first.pathology) != (second.lesion_type, second.pathology):
+        return False
+    if first.outline is None or second.outline is None:
+        return False  # two that nobody located may be two
+    return np.array_equal(first.outline, second.outline)

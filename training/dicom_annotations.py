@@ -1,109 +1,171 @@
 """DICOM as its own annotation: images with SEG objects and TID 1500 reports that refer to them.
 
-Reports are those our node writes and a reader corrected: a group that was deleted is no lesion, one that was added
-or kept is. Its pathology is what the group states (assessment category or a word), else malignant: the node marks
-nothing else. An image that a report covers without a group on it is healthy; one that nothing refers to is unusable.
+An image that a report covers without a group on it is healthy; one that nothing refers to is unusable.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import (
-    Comprehensive3DSRStorage,
-    ComprehensiveSRStorage,
-    EnhancedSRStorage,
-    SegmentationStorage,
-)
+from pydicom.uid import MediaStorageDirectoryStorage, SegmentationStorage
 
 from inference.view import read_laterality, read_view
-from training.annotations import AnnotatedImage, Annotations, Lesion, Pathology
-from training.coco import mask_outline
-from training.words import lesion_type_of, pathology_of, pathology_of_category
+from training.annotations import AnnotatedImage, Annotations, Lesion
+from training.dicom_items import Said, Sizes, referenced
+from training.dicom_reports import groups, is_by_a_device, is_measurement_report, report_said
+from training.dicom_segments import SegmentFrame, marks_of, read_segments
+from training.stated import UNREADABLE
 
-REPORTS = {EnhancedSRStorage, ComprehensiveSRStorage, Comprehensive3DSRStorage}
-MEASUREMENT_GROUP = "125007"
-FINDING = "121071"
-ASSESSMENT = "111005"
-OBSERVER_TYPE, PERSON, DEVICE = "121005", "121006", "121007"
-IMAGE_REGION = "111030"
-"""Code values (DCM) of TID 1410; a region repeated for a viewer has another concept name."""
 
-Marks = dict[str, list[Lesion]]
-"""Lesions by the SOP Instance UID of the image they lie on; an empty list: looked at, nothing there."""
+@dataclass
+class _Folder:
+    """The objects of a folder tree, sorted by what they are."""
+
+    images: dict[str, tuple[str, Path, Dataset]] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    segmentations: list[tuple[str, Path, Dataset]] = field(default_factory=list)
+    reports: list[Dataset] = field(default_factory=list)
+    other_reports: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Reported:
+    """What reports say: those with measurement groups, and those without any."""
+
+    grouped: Said = field(default_factory=Said)
+    groupless: Said = field(default_factory=Said)
 
 
 def read_dicom(folder: Path) -> Annotations:
-    """Read a folder tree of DICOM files. A report's word counts more than a SEG's: readers correct reports."""
+    """Read a folder tree of DICOM files. A report's word counts more than a SEG's: readers correct reports.
+
+    But a report without any measurement group takes no lesion away: it may have been about something else.
+    """
     found = Annotations()
-    images: dict[str, tuple[Path, Dataset]] = {}
-    header: Dataset
-    segmented: Marks = defaultdict(list)
-    reports: list[tuple[Dataset, Marks]] = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        try:
-            header = pydicom.dcmread(path, specific_tags=None, defer_size=1 << 16)
-            if header.SOPClassUID == SegmentationStorage:
-                _collect(segmented, _segments(path))
-            elif header.SOPClassUID in REPORTS:
-                reports.append((header, report_lesions(header)))
-            elif header.get("Modality") == "MG":
-                images[str(header.SOPInstanceUID)] = (path, header)
-        except InvalidDicomError:
-            continue  # other files lie about in such folders
-        except (AttributeError, ValueError, KeyError, IndexError, NotImplementedError) as error:
-            found.reject(str(path.relative_to(folder)), f"cannot be read: {error}")
-    marks = {**segmented, **_reported(reports, found)}
-    for uid, (path, header) in images.items():
-        if uid not in marks:
-            found.reject(str(path.relative_to(folder)), "no SEG and no report refers to this image")
+    objects = _sorted_out(folder, found)
+    frames, segmented = _segmented(objects, found)
+    reported = _reported(objects.reports, frames, objects.sizes)
+    _note(objects, reported, segmented, found)
+    for uid, (name, path, header) in objects.images.items():
+        lesions = _lesions_of(uid, reported, segmented)
+        if isinstance(lesions, str):
+            found.reject(name, lesions)
         elif not header.get("PatientID"):
-            found.reject(str(path.relative_to(folder)), "PatientID is empty: patients cannot be kept apart")
+            found.reject(name, "PatientID is empty: patients cannot be kept apart")
         else:
-            found.images.append(_image(folder, path, header, marks[uid]))
+            found.images.append(_image(folder, path, header, lesions))
     return found
 
 
-def _reported(reports: list[tuple[Dataset, Marks]], found: Annotations) -> Marks:
-    """What the reports say that no other one replaces; a note where they are a computer's alone."""
+def _lesions_of(uid: str, reported: _Reported, segmented: Said) -> list[Lesion] | str:
+    """The lesions of an image, or why nobody can tell."""
+    if uid in reported.grouped.doubts:
+        return reported.grouped.doubts[uid]
+    told = reported.grouped.marks.get(uid)
+    if told or (told is not None and uid not in segmented.doubts):
+        return told
+    if uid in segmented.doubts:
+        return segmented.doubts[uid]
+    if uid in segmented.marks:
+        return segmented.marks[uid]
+    return [] if uid in reported.groupless.marks else "no SEG and no report refers to this image"
+
+
+def _sorted_out(folder: Path, found: Annotations) -> _Folder:
+    objects = _Folder()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = str(path.relative_to(folder))
+        try:
+            header: Dataset = pydicom.dcmread(path, defer_size=1 << 16)
+            _sort(objects, name, path, header, found)
+        except InvalidDicomError:
+            continue  # other files lie about in such folders
+        except UNREADABLE as error:
+            found.reject(name, f"cannot be read: {error}")
+    return objects
+
+
+def _sort(objects: _Folder, name: str, path: Path, header: Dataset, found: Annotations) -> None:
+    if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        return  # the table of contents of a disc
+    modality = header.get("Modality") or "empty"
+    if header.SOPClassUID == SegmentationStorage or modality == "SEG":
+        objects.segmentations.append((name, path, header))
+    elif is_measurement_report(header):
+        objects.reports.append(header)
+    elif modality == "SR":
+        objects.other_reports.append(name)
+    elif modality != "MG":
+        found.reject(name, f"its Modality is {modality}: only MG images are read")
+    elif not header.get("Rows") or not header.get("Columns"):
+        found.reject(name, "it has no pixels")
+    else:
+        uid = str(header.SOPInstanceUID)
+        objects.sizes[uid] = (int(header.Columns), int(header.Rows))
+        objects.images[uid] = (name, path, header)
+
+
+def _segmented(objects: _Folder, found: Annotations) -> tuple[dict[str, list[SegmentFrame]], Said]:
+    """The frames of every SEG, and what they say of images; one that cannot be read leaves its images in doubt."""
+    frames: dict[str, list[SegmentFrame]] = {}
+    said = Said()
+    for name, path, header in objects.segmentations:
+        try:
+            own = read_segments(path, objects.sizes)
+        except UNREADABLE as error:
+            found.reject(name, f"cannot be read: {error}")
+            said.doubts |= dict.fromkeys(referenced(header), f"its segmentation {name} cannot be read")
+            continue
+        frames[str(header.SOPInstanceUID)] = own
+        said.add(Said(marks_of(own)))
+    return frames, said
+
+
+def _reported(reports: Iterable[Dataset], frames: dict[str, list[SegmentFrame]], sizes: Sizes) -> _Reported:
+    """What the reports say that no other one replaces."""
+    reported = _Reported()
+    for report in _current(reports):
+        said = report_said(report, frames, sizes)
+        (reported.grouped if any(groups(report)) else reported.groupless).add(said)
+    return reported
+
+
+def _current(reports: Iterable[Dataset]) -> list[Dataset]:
+    """The reports that no other one replaces."""
+    reports = list(reports)
     replaced = {
-        str(reference.ReferencedSOPInstanceUID)
-        for report, _ in reports
-        for study in report.get("PredecessorDocumentsSequence", ())
-        for series in study.ReferencedSeriesSequence
-        for reference in series.ReferencedSOPSequence
+        uid
+        for report in reports
+        for study in report.get("PredecessorDocumentsSequence") or ()
+        for uid in referenced(study)
     }
-    current = [(report, own) for report, own in reports if str(report.SOPInstanceUID) not in replaced]
-    unread = sum(report.get("VerificationFlag") != "VERIFIED" and _is_by_a_device(report) for report, _ in current)
+    return [report for report in reports if str(report.get("SOPInstanceUID")) not in replaced]
+
+
+def _note(objects: _Folder, reported: _Reported, segmented: Said, found: Annotations) -> None:
+    """Say what was assumed."""
+    unread = sum(
+        report.get("VerificationFlag") != "VERIFIED" and is_by_a_device(report)
+        for report in _current(objects.reports)
+    )
     if unread:
         found.notes.append(
             f"{unread} report(s) are a computer's, and no reader has verified them. What they mark was taken as "
             "true, and the rest as healthy: a network trained or calibrated on that learns its own mistakes."
         )
-    marks: Marks = defaultdict(list)
-    for _, own in current:
-        _collect(marks, own)
-    return marks
-
-
-def _is_by_a_device(report: Dataset) -> bool:
-    observers = {_value(item) for item in report.get("ContentSequence", ()) if _code(item) == OBSERVER_TYPE}
-    return DEVICE in observers and PERSON not in observers
-
-
-def _value(item: Dataset) -> str:
-    codes = item.get("ConceptCodeSequence")
-    return str(codes[0].get("CodeValue", "")) if codes else ""
-
-
-def _collect(marks: Marks, more: Marks) -> None:
-    for uid, lesions in more.items():
-        marks[uid] += lesions
+    if objects.other_reports:
+        found.notes.append(
+            f"{', '.join(objects.other_reports)} is no measurement report (TID 1500), and was not read: it makes no "
+            "image healthy."
+        )
+    kept = [uid for uid in reported.groupless.marks if segmented.marks.get(uid) and uid not in reported.grouped.marks]
+    if kept:
+        found.notes.append(
+            f"{len(kept)} image(s) have lesions in a SEG, and a report without measurement groups: the SEG was kept."
+        )
 
 
 def _image(folder: Path, path: Path, header: Dataset, lesions: list[Lesion]) -> AnnotatedImage:
@@ -115,95 +177,3 @@ def _image(folder: Path, path: Path, header: Dataset, lesions: list[Lesion]) -> 
         laterality=read_laterality(header) or "",
         lesions=tuple(lesions),
     )
-
-
-def report_lesions(report: Dataset) -> Marks:
-    """Every measurement group of a TID 1500 report with a region on an image, and every image it looked at."""
-    marks: Marks = defaultdict(list)
-    for evidence in ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence"):
-        for study in report.get(evidence, ()):
-            for series in study.ReferencedSeriesSequence:
-                for reference in series.ReferencedSOPSequence:
-                    marks[str(reference.ReferencedSOPInstanceUID)] += []
-    for group in _groups(report):
-        items = list(_walk(group))
-        finding = next((_meaning(item) for item in items if _code(item) == FINDING), "")
-        for item in items:
-            if item.get("ValueType") == "SCOORD" and _code(item) == IMAGE_REGION:
-                uid = _image_of(item)
-                marks[uid].append(Lesion(lesion_type_of(finding), _pathology(items), _region(item)))
-    return marks
-
-
-def _groups(item: Dataset) -> Iterator[Dataset]:
-    for child in item.get("ContentSequence", ()):
-        if _code(child) == MEASUREMENT_GROUP:
-            yield child
-        else:
-            yield from _groups(child)
-
-
-def _walk(item: Dataset) -> Iterator[Dataset]:
-    for child in item.get("ContentSequence", ()):
-        yield child
-        yield from _walk(child)
-
-
-def _code(item: Dataset) -> str:
-    names = item.get("ConceptNameCodeSequence")
-    return str(names[0].get("CodeValue", "")) if names else ""
-
-
-def _meaning(item: Dataset) -> str:
-    codes = item.get("ConceptCodeSequence")
-    return str(codes[0].get("CodeMeaning", "")) if codes else ""
-
-
-def _image_of(region: Dataset) -> str:
-    """SCOORD, SELECTED FROM an image (PS3.3 C.18.6)."""
-    for child in region.ContentSequence:
-        if "ReferencedSOPSequence" in child:
-            return str(child.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
-    raise ValueError("a region names no image")
-
-
-def _region(item: Dataset) -> NDArray[np.float64]:
-    points = np.array(item.GraphicData, dtype=float).reshape(-1, 2)
-    if item.GraphicType == "CIRCLE":
-        center, radius = points[0], float(np.hypot(*(points[1] - points[0])))
-        points = np.stack([center - radius, center + radius])
-    if item.GraphicType == "POLYLINE" and len(points) > 3:
-        return points[:-1] if np.array_equal(points[0], points[-1]) else points
-    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
-    if x1 <= x0 or y1 <= y0:
-        raise ValueError("a region has no area")
-    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-
-
-def _pathology(items: list[Dataset]) -> Pathology:
-    assessment = next((_meaning(item) for item in items if _code(item) == ASSESSMENT), "")
-    stated = [pathology_of(_meaning(item)) for item in items if _code(item) != FINDING]
-    stated.append(pathology_of_category(assessment))
-    return next((pathology for pathology in stated if pathology != "unknown"), "malignant")
-
-
-def _segments(path: Path) -> Marks:
-    """The segments of a SEG, each on the image its frames derive from (PS3.3 A.51)."""
-    seg: Dataset = pydicom.dcmread(path)
-    frames = seg.pixel_array.reshape(-1, seg.Rows, seg.Columns)
-    segments = {int(segment.SegmentNumber): segment for segment in seg.SegmentSequence}
-    marks: Marks = defaultdict(list)
-    for frame, groups in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
-        identification = groups.get("SegmentIdentificationSequence") or seg.SharedFunctionalGroupsSequence[0].get(
-            "SegmentIdentificationSequence"
-        )
-        segment = segments[int(identification[0].ReferencedSegmentNumber)]
-        derivation = groups.get("DerivationImageSequence") or seg.SharedFunctionalGroupsSequence[0].get(
-            "DerivationImageSequence"
-        )
-        uid = str(derivation[0].SourceImageSequence[0].ReferencedSOPInstanceUID)
-        words = f"{segment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning} {segment.get('SegmentLabel', '')}"
-        pathology = pathology_of(f"{words} {segment.get('SegmentDescription', '')}")
-        kept: Pathology = "malignant" if pathology == "unknown" else pathology
-        marks[uid].append(Lesion(lesion_type_of(words), kept, mask_outline((frame > 0).astype(np.uint8))))
-    return marks

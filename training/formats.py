@@ -40,18 +40,25 @@ def _folder_reader(folder: Path, width_over_height: float | None) -> Callable[[]
         return lambda: read_tcia(folder)
     if (folder / "AllXML").is_dir():
         return lambda: read_inbreast(folder)
-    coco = next((path for path in sorted(folder.rglob("*.json")) if _is_coco(path)), None)
-    if coco is not None:
-        return lambda: read_coco(coco)
+    files = sorted(folder.rglob("*.json"))
+    coco = [path for path in files if _is_coco(path)]
+    if coco:
+        return lambda: _with_note(read_coco(*coco), [path.name for path in files if path not in coco])
     if any(_is_dicom(path) for path in folder.rglob("*") if path.is_file()):
         return lambda: read_dicom(folder)
     return None
 
 
+def _with_note(found: Annotations, ignored: list[str]) -> Annotations:
+    if ignored:
+        found.notes.append(f"{', '.join(ignored)} has no images and annotations as COCO has them, and was not read.")
+    return found
+
+
 def _is_coco(path: Path) -> bool:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and {"images", "annotations"} <= content.keys()
 

@@ -12,6 +12,7 @@ from inference.pixels import GreyImage, grey_from_array, read_grey
 from inference.recipe import Recipe
 from training.annotations import AnnotatedImage, Lesion
 from training.errors import TrainingError
+from training.outlines import check_inside
 
 PIXEL_MEMORY = 4 << 30
 """Bytes that decoding one training image may take."""
@@ -41,9 +42,11 @@ class PreparedImage:
 def prepare(image: AnnotatedImage, recipe: Recipe, width_over_height: float | None = None) -> PreparedImage:
     """Read, un-stretch and normalise one image. `width_over_height` overrides its own (augmentation).
 
-    Raises TrainingError: the file cannot be read as a grey image; UnreadablePixelsError: it holds no mammogram.
+    Raises TrainingError: the file cannot be read as a grey image, or a lesion lies outside it; UnreadablePixelsError:
+    it holds no mammogram.
     """
     stored = read_image(image.path)
+    _check_places(image, stored)
     grey, stretch = _unstretched(stored, width_over_height or image.width_over_height)
     normalised = normalise(grey, recipe)
     to_normalised = normalised.map.inverse()
@@ -54,6 +57,17 @@ def prepare(image: AnnotatedImage, recipe: Recipe, width_over_height: float | No
     )
     detail = normalised.pixels.shape[0] / stored.values.shape[0]
     return PreparedImage(image, normalised, placed, detail)
+
+
+def _check_places(image: AnnotatedImage, stored: GreyImage) -> None:
+    """Raises TrainingError: a lesion lies outside the pixels, and its patch would be black."""
+    rows, columns = stored.values.shape
+    for lesion in image.lesions:
+        if lesion.outline is not None:
+            try:
+                check_inside(lesion.outline, (columns, rows))
+            except ValueError as error:
+                raise TrainingError(f"{error}.") from error
 
 
 def read_image(path: Path) -> GreyImage:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from inference.results import Module
 from inference.windows import Window
 from training.images import PlacedLesion
+from training.outlines import polygon_area
 
 NODULE_SHARE = 0.8
 WHOLE_SHARE = 0.999
@@ -70,14 +71,11 @@ def share_inside(outline: NDArray[np.float64], window: Window) -> float:
         return 0.0
     if (low >= corner).all() and (high <= corner + window.size).all():
         return 1.0
+    area = polygon_area(outline)
+    if area == 0:  # nothing to have a share of: its points count
+        return float(((outline >= corner) & (outline <= corner + window.size)).all(axis=1).mean())
     inside = _clip(outline, window)
-    return polygon_area(inside) / polygon_area(outline) if len(inside) > 2 else 0.0
-
-
-def polygon_area(outline: NDArray[np.float64]) -> float:
-    """Area of a simple polygon (n, 2), by the shoelace formula."""
-    x, y = outline[:, 0], outline[:, 1]
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+    return polygon_area(inside) / area if len(inside) > 2 else 0.0
 
 
 def _clip(outline: NDArray[np.float64], window: Window) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """Words of other formats to ours."""
 
+import re
+
 from training.annotations import LesionType, Pathology
 
 _TYPES: tuple[tuple[str, LesionType], ...] = (
@@ -7,7 +9,8 @@ _TYPES: tuple[tuple[str, LesionType], ...] = (
     ("cluster", "calcification"),
     ("distort", "architectural_distortion"),
     ("spiculated region", "architectural_distortion"),
-    ("asymm", "asymmetry"),
+    ("asym", "asymmetry"),
+    ("assym", "asymmetry"),
     ("mass", "mass"),
     ("nodul", "mass"),
     ("density", "mass"),
@@ -21,12 +24,20 @@ def lesion_type_of(words: str) -> LesionType:
     return next((kind for part, kind in _TYPES if part in words.lower()), "other")
 
 
+_MALIGNANT = r"(?:malig\w*|cancer\w*|carcinoma\w*)"
+_NEGATION = (
+    r"\b(?:non|not?|without|negative for|free of)[\s-]*"
+    r"(?:(?:any|an?|definite|signs?|evidence|suspicion|suspicious|indication|proven|proof|of|for|be)\s+)*"
+)
+
+
 def pathology_of(words: str) -> Pathology:
-    """The pathology that a text states; 'unknown' where it states none."""
-    lowered = words.lower()
-    if "malig" in lowered or "cancer" in lowered or "carcinoma" in lowered:
+    """The pathology that a text states; 'unknown' where it states none. 'Not malignant' is benign."""
+    affirmed, ruled_out = re.subn(_NEGATION + _MALIGNANT, " ", words.lower())
+    if re.search(_MALIGNANT, affirmed):
         return "malignant"
-    return "benign" if "benign" in lowered else "unknown"
+    affirmed = re.sub(_NEGATION + "benign", " ", affirmed)
+    return "benign" if ruled_out or "benign" in affirmed else "unknown"
 
 
 def pathology_of_category(category: str) -> Pathology:

@@ -13,7 +13,7 @@ from inference.results import Module
 from phantoms.web_study import STUDY
 from scp.web.opinions import Opinion, Opinions
 from training.annotations import read_annotations
-from training.dicom_annotations import report_lesions
+from training.dicom_reports import report_said
 
 FEEDBACK = f"/api/studies/{STUDY}/feedback"
 
@@ -126,7 +126,7 @@ def test_training_reads_the_report(page, result, tmp_path) -> None:
     checker = Path(sys.executable).with_name("dciodvfy")
     said = subprocess.run([checker, path], capture_output=True, text=True, check=True)
     assert "Error" not in said.stdout + said.stderr
-    marks = report_lesions(report)
+    marks = report_said(report, {}, {}).marks
     assert {
         uid.rsplit(".", 1)[-1]: [(lesion.module, lesion.pathology) for lesion in lesions]
         for uid, lesions in marks.items()
@@ -144,7 +144,7 @@ def test_nothing_is_said_of_images_that_nobody_judged(page, result) -> None:
     assert page.get(f"{FEEDBACK}.csv").text.count("\n") == 1
     say(page, verdict="rejected", subject=result.findings[0].tracking_uid)
     report = pydicom.dcmread(io.BytesIO(page.get(f"{FEEDBACK}.dcm").content))
-    assert list(report_lesions(report)) == [f"{STUDY}.1.1"]
+    assert list(report_said(report, {}, {}).marks) == [f"{STUDY}.1.1"]
 
 
 def test_a_torn_last_line_is_passed_over(tmp_path) -> None:
