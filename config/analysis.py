@@ -1,11 +1,20 @@
 """What is analysed, with which networks, and what is marked and written."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from config.section import Section
+
+
+def _number(value: Any) -> Any:
+    """The environment knows only text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Grade = Annotated[Literal[3, 4, 5, 6], BeforeValidator(_number)]
+"""At which a lesion can be marked."""
 
 
 class Studies(Section):
@@ -36,7 +45,7 @@ class Analysis(Section):
     site_calibration: Path | None = None
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     threads: int = Field(default=0, ge=0)
-    mark_grade: Literal[3, 4, 5, 6] = 4
+    mark_grade: Grade = 4
     maximum_marks: int = Field(default=3, ge=1)
     pixel_memory: int = Field(default=2 << 30, ge=64 << 20)
     """Bytes that decoding one image may take; a larger declared image fails with the reason."""

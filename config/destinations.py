@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from config.addresses import DicomWebAddress
 from config.listener import AETitle, Port, Tls
 from config.section import Section
 
@@ -21,9 +22,9 @@ class Destination(Section):
     calling_ae_title: AETitle | None = None
     host: str | None = None
     port: Port = 104
-    url: str | None = None
+    url: DicomWebAddress | None = None
     username: str | None = None
-    password: str | None = None
+    password: str | None = Field(default=None, repr=False)
     tls: Tls = Tls(require_client_certificate=False)
     objects: tuple[ObjectKind, ...] = ("cad-sr", "tid1500", "seg")
     senders: tuple[AETitle, ...] = ()

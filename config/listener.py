@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from config.passwords import PasswordHash
 from config.section import Section
 
 AETitle = Annotated[
@@ -48,7 +49,7 @@ class Peer(Section):
     address: str = "127.0.0.1"
     port: Port | None = None
     username: str | None = None
-    password_hash: str | None = None
+    password_hash: PasswordHash | None = Field(default=None, repr=False)
     maximum_associations: int = Field(default=25, ge=1)
 
     @field_validator("address")

@@ -5,12 +5,17 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from config.addresses import DatabaseAddress, WebhookAddress
 from config.listener import Port, Tls
+from config.passwords import PasswordHash
 from config.section import Section
 
 
 class Node(Section):
-    """`name` must be unique among the machines that share one database."""
+    """`name` must be unique among the machines that share one database.
+
+    A relative `folder` is beside the settings file; from the environment, or without a file, it is where one is.
+    """
 
     folder: Path = Path("mammonode-data")
     name: str = Field(default="node-1", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")
@@ -22,7 +27,7 @@ class Node(Section):
 class Engine(Section):
     """`database_url` is a PostgreSQL URL when one machine is not enough; SQLite in the node's folder otherwise."""
 
-    database_url: str | None = None
+    database_url: DatabaseAddress | None = Field(default=None, repr=False)
     workers: int = Field(default=1, ge=1)
     lease_seconds: float = Field(default=30.0, gt=0)
 
@@ -31,7 +36,7 @@ class User(Section):
     """A login of the page; make the hash with `mammonode hash-password`."""
 
     name: str
-    password_hash: str
+    password_hash: PasswordHash = Field(repr=False)
     role: Literal["viewer", "operator"] = "viewer"
 
 
@@ -62,6 +67,8 @@ class Web(Section):
             raise ValueError("HTTPS needs both: set certificate and private_key to PEM files, or neither")
         if self.bind not in ("127.0.0.1", "::1", "localhost") and not self.users:
             raise ValueError("the page is bound beyond loopback without users: add [[web.users]] or bind 127.0.0.1")
+        if len({user.name for user in self.users}) < len(self.users):
+            raise ValueError("two users have the same name")
         return self
 
 
@@ -76,4 +83,4 @@ class Retention(Section):
 class Alerts(Section):
     """A webhook that is called with JSON when a study or a delivery fails."""
 
-    webhook: str | None = None
+    webhook: WebhookAddress | None = Field(default=None, repr=False)

@@ -1,20 +1,20 @@
 """All settings of the node, frozen, from one TOML file and the environment (`MAMMONODE_SECTION__KEY`)."""
 
+import os
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableValueError
 
+from config import environment
 from config.analysis import Analysis, Eligibility, Objects, Studies
 from config.destinations import Delivery, Destination
 from config.listener import Listener
 from config.operation import Alerts, Engine, Node, Retention, Web
+from config.settings_file import SettingsFile
 
 
 class SettingsError(Exception):
@@ -27,9 +27,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
-        env_prefix="MAMMONODE_",
-        env_nested_delimiter="__",
+        env_prefix=environment.PREFIX,
+        env_nested_delimiter=environment.DELIMITER,
         nested_model_default_partial_update=True,
+        hide_input_in_errors=True,  # it may be a password
     )
 
     node: Node = Node()
@@ -61,41 +62,65 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, SettingsFile(settings_cls)
 
 
 def load(path: Path | None) -> Settings:
     """Read the settings; without a file, defaults and the environment.
 
-    Raises SettingsError: the file is missing, is no TOML, or has bad keys (all of them are listed).
+    Raises SettingsError: the file is missing or no TOML, or keys or variables are bad (all of them are listed).
     """
-    if path is not None and not path.is_file():
+    if path is not None and not _is_there(path):
         raise SettingsError(f"There is no settings file {path}. Make one with: mammonode init --config {path}")
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=path)
 
+    faults = environment.faults(Settings, os.environ)
+    bad = [f"  {fault.variable}: {fault.text}" for fault in faults]
+    settings = None
     try:
-        return FromFile()
+        settings = FromFile()
     except ValidationError as error:
-        raise SettingsError(_every_bad_key(path, error)) from error
-    except ValueError as error:
-        raise SettingsError(f"{path} is not a TOML file: {error}") from error
+        bad += _bad_keys(error, [fault.place for fault in faults])
+    except UnreadableValueError as error:
+        # a list or a section in the environment that is no JSON: among the faults
+        bad = bad or [f"  {error}"]
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"{path} {_why_unreadable(error)}") from None
+    if settings is None or bad:
+        where = f"{path} or the environment" if path else "the environment"
+        # without its cause, which would repeat every value, secrets among them
+        raise SettingsError("\n".join([f"{len(bad)} setting(s) in {where} must be mended:", *bad])) from None
+    return settings
 
 
-def _every_bad_key(path: Path | None, error: ValidationError) -> str:
-    where = f"{path} or the environment" if path else "the environment"
-    lines = [f"{len(error.errors())} setting(s) in {where} must be mended:"]
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:
+        return True  # for all that this account may know; reading it will say more
+
+
+def _why_unreadable(error: Exception) -> str:
+    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else f"is not a TOML file: {error}"
+
+
+def _bad_keys(error: ValidationError, told: list[tuple[str, ...]]) -> Iterator[str]:
+    """A line for each, without what is told already of the environment's variables."""
     for item in error.errors(include_url=False, include_input=False):
+        if any(place and item["loc"][: len(place)] == place for place in told):
+            continue
         key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
         unknown = item["type"] == "extra_forbidden"
-        lines.append(f"  {key}: {_no_such_key(item['loc']) if unknown else item['msg']}")
-    return "\n".join(lines)
+        yield f"  {key}: {_no_such_key(item['loc']) if unknown else item['msg']}"
 
 
 def _no_such_key(place: tuple[int | str, ...]) -> str:
     """With the nearest key of the same section: that of another would lead astray."""
-    section = Settings.model_fields[str(place[0])].annotation if len(place) == 2 else Settings
-    known = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {}
-    nearest = get_close_matches(str(place[-1]), known, 1) if len(place) <= 2 else []
+    section: type[BaseModel] | None = Settings
+    for part in place[:-1]:
+        if section is not None and isinstance(part, str):
+            section = environment.model_of(section.model_fields[part].annotation)
+    nearest = get_close_matches(str(place[-1]), section.model_fields, 1) if section else []
     return "there is no such key" + (f"; did you mean {nearest[0]}?" if nearest else "")

@@ -17,6 +17,7 @@ from config.listener import Tls
 from config.settings import Settings
 from inference.errors import InferenceError
 from scp.composition import load_analyser
+from scp.database_trouble import database_trouble
 from scp.durable import locked
 from scp.operations import echo
 from scp.receiver import receiver_lock
@@ -36,9 +37,10 @@ class Check:
 
 
 def run_checks(settings: Settings) -> Iterator[Check]:
-    """Check folder, disk, port, callers, certificates, networks and device, destinations, one after the other."""
+    """Check folder, disk, database, port, callers, certificates, networks, destinations, one after the other."""
     yield _folder(settings)
     yield _disk(settings)
+    yield _database(settings)
     yield _port(settings)
     yield _page_port(settings)
     yield _callers(settings)
@@ -81,6 +83,14 @@ def _disk(settings: Settings) -> Check:
     if free < 10 * limit:
         return Check("disk", "warning", text, "A four-view study takes about 100 MB: plan for the days of retention.")
     return Check("disk", "ok", text)
+
+
+def _database(settings: Settings) -> Check:
+    trouble = database_trouble(settings)
+    if trouble is not None:
+        return Check("database", "failed", trouble.text, trouble.remedy)
+    where = "PostgreSQL answers" if settings.engine.database_url else "SQLite in the node's folder"
+    return Check("database", "ok", where)
 
 
 def _port(settings: Settings) -> Check:

@@ -62,15 +62,17 @@ def init(config: Annotated[Path, typer.Option("--config", "-c", help="Where to w
 
     try:
         write_settings(config)
-    except FileExistsError as error:
-        err.print(f"{config} exists already and is left as it is. Name another with --config.", markup=False)
+    except OSError as error:
+        is_there = isinstance(error, FileExistsError) and config.exists()
+        why = "exists already and is left as it is" if is_there else f"cannot be written ({error.strerror})"
+        err.print(f"{config} {why}. Name another with --config.", markup=False)
         raise typer.Exit(1) from error
     out.print(f"Wrote {config}. Edit the destination, then: mammonode check --config {config}", markup=False)
 
 
 @app.command()
 def check(config: Config = None, as_json: AsJson = False) -> None:
-    """Check settings, folder, disk, networks, device and destinations; each answer names its remedy."""
+    """Check settings, folder, disk, database, networks and destinations; each answer names its remedy."""
     from scp import check as checks  # noqa: PLC0415
 
     done = []
@@ -133,9 +135,7 @@ def analyze(
     if allow_secondary_capture:
         eligibility = settings.eligibility.model_copy(update={"secondary_capture": True})
         settings = settings.model_copy(update={"eligibility": eligibility})
-    if device is not None:
-        settings = settings.model_copy(update={"analysis": settings.analysis.model_copy(update={"device": device})})
-    raise typer.Exit(run_analyze(paths, output, settings, as_json=as_json))
+    raise typer.Exit(run_analyze(paths, output, settings, device, as_json=as_json))
 
 
 @app.command()
@@ -147,18 +147,22 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """List every study with its state, worst first, and each destination with its queue."""
-    from scp import node_status, status_view  # noqa: PLC0415
+    from scp import reaching, status_view  # noqa: PLC0415
 
-    settings = _settings_of_a_node(config)
-    answer = node_status.status(settings, study=study, state=state, limit=limit) if settings else node_status.NOTHING
+    try:
+        answer, absent = reaching.status(settings_from(config), study, state, limit)
+    except reaching.NoDatabaseError as error:
+        err.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error
     if as_json:
         print_json(answer)
     elif study is not None and not answer["studies"]:
         typer.echo(f"There is no study {study}.", err=True)
     else:
         status_view.show(answer, out)
-        if settings is None:
-            err.print(f"There is no {DEFAULT_CONFIG} here, and no node's folder: name the settings with --config.")
+    if absent is not None:
+        hint = "" if config or as_json else " Name the settings with --config."
+        err.print(f"{absent}{hint}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if study is not None and not answer["studies"] else 0)
 
 
@@ -170,10 +174,12 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Try again what failed: the analysis, or the delivery to one destination."""
-    from scp import operations  # noqa: PLC0415
+    from scp import operations, reaching  # noqa: PLC0415
 
-    settings = _settings_of_a_node(config)
-    _answer(operations.retry(settings, study, destination) if settings else operations.unknown(study), as_json)
+    _answer(
+        reaching.operate(settings_from(config), study, lambda node: operations.retry(node, study, destination)),
+        as_json,
+    )
 
 
 @app.command()
@@ -183,10 +189,9 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Stop working on a study; what was received is kept."""
-    from scp import operations  # noqa: PLC0415
+    from scp import operations, reaching  # noqa: PLC0415
 
-    settings = _settings_of_a_node(config)
-    _answer(operations.cancel(settings, study) if settings else operations.unknown(study), as_json)
+    _answer(reaching.operate(settings_from(config), study, lambda node: operations.cancel(node, study)), as_json)
 
 
 @app.command("hash-password")
@@ -196,14 +201,6 @@ def hash_password() -> None:
 
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     out.print(PasswordHasher().hash(password), markup=False, highlight=False, soft_wrap=True)
-
-
-def _settings_of_a_node(config: Path | None) -> Settings | None:
-    """None where no settings are given and no node's folder is here: the wrong place, in which nothing is made."""
-    settings = settings_from(config)
-    in_environment = any(name.startswith("MAMMONODE_") for name in os.environ)
-    given = config is not None or DEFAULT_CONFIG.is_file() or in_environment
-    return settings if given or settings.node.folder.is_dir() else None
 
 
 def _answer(answer: dict[str, Any], as_json: bool) -> None:

@@ -1,11 +1,15 @@
 """The settings file: every bad key at once, the environment wins, the shipped file is valid."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from config.settings import SettingsError, load
 from scp.init import write_settings
+
+HASH = "$argon2id$v=19$m=8,t=1,p=1$D8BolYohMwxDf0V/LY65fA$v3IHmooAIwvYozZrL3AwnJI4OsSpqElIzcs64vQRTFE"
+"""Of "x", as `mammonode hash-password` prints it, but cheap."""
 
 
 def test_shipped_file_has_the_documented_defaults(tmp_path: Path) -> None:
@@ -48,6 +52,19 @@ def test_no_toml_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[listener\n")
     with pytest.raises(SettingsError, match="is not a TOML file"):
         load(tmp_path / "bad.toml")
+
+
+def test_a_file_that_may_not_be_read_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for an account that may not look into /etc/mammonode; root may, so that the refusal is made here."""
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "a.toml").touch()
+    for name in ("stat", "open"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(SettingsError, match=r"a\.toml cannot be read: Permission denied"):
+        load(tmp_path / "a.toml")
 
 
 def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +113,6 @@ def test_every_commented_key_of_the_shipped_file_is_a_real_one(tmp_path: Path) -
     tables = ("[[listener.peers]]", "[listener.tls]", "[[web.users]]")
     uncommented = "\n".join(
         line[2:] if line in alone or line[2:] in tables else line for line in text.splitlines()
-    ).replace("password_hash = ", "password_hash = ")
+    ).replace('password_hash = "..."', f'password_hash = "{HASH}"')
     (tmp_path / "b.toml").write_text(uncommented)
     assert load(tmp_path / "b.toml").studies.prior_days == 30

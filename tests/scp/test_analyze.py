@@ -76,3 +76,24 @@ def test_missing_weights_name_the_remedy(run: CliRunner, tmp_path: Path, monkeyp
     done = run.invoke(app, ["analyze", str(tmp_path / "in"), "--output", str(tmp_path / "out")])
     assert done.exit_code == 1
     assert "analysis.weights" in done.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:x", ""])
+def test_a_device_that_there_cannot_be_is_told_with_those_there_are(
+    run: CliRunner, tmp_path: Path, device: str
+) -> None:
+    write_study(tmp_path / "in", [mammogram("L", "CC")])
+    command = ["analyze", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--device", device]
+    done = run.invoke(app, command)
+    told = f"There is no device {device}. Name one with --device: auto, cpu, cuda or cuda:N.\n"
+    assert (done.exit_code, done.stderr) == (1, told)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_work(run: CliRunner, tmp_path: Path) -> None:
+    write_study(tmp_path / "in", [mammogram("L", "CC")])
+    (tmp_path / "taken").write_text("a file, no folder")
+    output = tmp_path / "taken" / "out"
+    done = run.invoke(app, ["analyze", str(tmp_path / "in"), "--output", str(output)])
+    told = f"{output} cannot be written (Not a directory). Name another with --output.\n"
+    assert (done.exit_code, done.stderr) == (1, told)

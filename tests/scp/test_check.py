@@ -13,6 +13,7 @@ from phantoms.weights import write_weights
 from scp.check import Check, run_checks
 from scp.cli import app
 from scp.durable import locked
+from scp.journal import Journal
 from scp.receiver import receiver_lock
 
 
@@ -43,6 +44,17 @@ def test_init_leaves_a_file_that_exists(run: CliRunner, tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "left as it is" in done.stderr
     assert (tmp_path / "mammonode.toml").read_text() == "# mine"
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("taken/mammonode.toml", "Not a directory"), ("/proc/none/mammonode.toml", "No such file or directory")],
+)
+def test_init_says_where_it_cannot_write(run: CliRunner, tmp_path: Path, place: str, why: str) -> None:
+    (tmp_path / "taken").write_text("a file, no folder")
+    done = run.invoke(app, ["init", "--config", place])
+    assert done.exit_code == 1
+    assert " ".join(done.stderr.split()) == f"{place} cannot be written ({why}). Name another with --config."
 
 
 def test_bad_settings_are_listed_and_end_with_2(run: CliRunner, tmp_path: Path) -> None:
@@ -77,7 +89,7 @@ def test_nobody_may_send_is_a_failure(run: CliRunner) -> None:
     assert (callers["outcome"], done.exit_code) == ("failed", 1)
 
 
-def port_of(settings: Settings, name: str) -> Check:
+def check_of(settings: Settings, name: str) -> Check:
     return next(check for check in run_checks(settings) if check.name == name)
 
 
@@ -87,10 +99,10 @@ def test_a_port_that_another_program_has_is_a_failure_and_ones_own_is_none(tmp_p
         settings = Settings(
             node={"folder": tmp_path}, listener={"bind": "127.0.0.1", "port": number}, web={"port": number}
         )
-        assert port_of(settings, "port").outcome == "failed"
-        assert port_of(settings, "page").outcome == "warning"
+        assert check_of(settings, "port").outcome == "failed"
+        assert check_of(settings, "page").outcome == "warning"
         with locked(receiver_lock(settings)):
-            mine = port_of(settings, "port")
+            mine = check_of(settings, "port")
     assert (mine.outcome, mine.text) == ("ok", f"the node is running and listens on 127.0.0.1:{number}")
 
 
@@ -102,7 +114,8 @@ def test_a_key_that_does_not_exist_is_answered_with_the_nearest(run: CliRunner, 
     assert "studies.quiet_seconds: there is no such key\n" in done.stderr
 
 
-def test_status_of_an_unknown_study_says_so(run: CliRunner) -> None:
+def test_status_of_an_unknown_study_says_so(run: CliRunner, tmp_path: Path) -> None:
+    Journal.open(Settings(node={"folder": tmp_path / "mammonode-data"})).close()
     done = run.invoke(app, ["status", "1.2.3"])
     assert (done.exit_code, done.stderr) == (1, "There is no study 1.2.3.\n")
 
@@ -131,3 +144,40 @@ def test_a_key_of_another_certificate_is_found(tmp_path: Path) -> None:
     found = next(check for check in run_checks(settings) if check.name.startswith("certificate"))
     assert found.outcome == "failed"
     assert "KEY_VALUES_MISMATCH" in found.text
+
+
+def test_a_database_that_is_yet_to_be_made_is_well_and_not_made(tmp_path: Path) -> None:
+    database = check_of(Settings(node={"folder": tmp_path / "data"}), "database")
+    assert (database.outcome, database.text, database.remedy) == ("ok", "SQLite in the node's folder", "")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_database_that_is_in_use_is_well(tmp_path: Path) -> None:
+    settings = Settings(node={"folder": tmp_path})
+    journal = Journal.open(settings)
+    assert check_of(settings, "database").outcome == "ok"
+    journal.close()
+    assert check_of(settings, "database").outcome == "ok"
+
+
+@pytest.mark.parametrize("name", ["journal.db", "engine.db"])
+def test_a_damaged_database_is_found(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no database, but long enough to be read as one" * 99)
+    database = check_of(Settings(node={"folder": tmp_path}), "database")
+    told = f"The database {tmp_path / name} is damaged (file is not a database)."
+    assert (database.outcome, database.text) == ("failed", told)
+    remedy = "Restart the node: it sets the file aside and makes it anew from the studies in its folder."
+    assert database.remedy == remedy
+
+
+def test_a_database_server_that_is_away_is_found_and_its_password_is_not_shown(
+    run: CliRunner, free_port: int
+) -> None:
+    url = f"postgresql://svc:secret@127.0.0.1:{free_port}/mammonode"
+    done = run.invoke(app, ["check", "--json"], env={"MAMMONODE_ENGINE__DATABASE_URL": url})
+    database = next(item for item in json.loads(done.stdout)["checks"] if item["name"] == "database")
+    assert (database["outcome"], done.exit_code) == ("failed", 1)
+    assert database["text"].startswith("The database is away or cannot be used (connection failed: ")
+    assert "Connection refused" in database["text"]
+    assert database["remedy"].startswith("See that PostgreSQL runs, that engine.database_url is right")
+    assert "secret" not in done.output
