@@ -15,7 +15,7 @@ from scp.alerts import Alert
 from scp.circuit import Circuit, pause
 from scp.commitment import Commitment
 from scp.delivery_record import DeliveryRecord
-from scp.destinations import named, send
+from scp.destinations import SHADOW, is_shadow, named, send
 from scp.journal import Journal
 from scp.outcome import Outcome, Parcel
 from scp.result_folders import ResultFolders
@@ -41,6 +41,12 @@ OVERTAKEN = Reason(
     remedy="Nothing need be done.",
 )
 
+OUTDATED = Reason(
+    code="outdated",
+    text="A newer result of the study is there, not meant for this destination (shadow mode, other settings).",
+    remedy="Send the newer one from the study's page, if it is to go there.",
+)
+
 
 class Delivery:
     """Delivers. `alert` is called with what failed for good."""
@@ -61,7 +67,7 @@ class Delivery:
         self._circuits: defaultdict[str, Circuit] = defaultdict(lambda: Circuit(settings.delivery))
 
     def deliver(self, uid: str, digest: str, name: str) -> float | None:
-        """Make one attempt. Returns the seconds until the next, None when there is nothing more to do."""
+        """Make one attempt, none in shadow mode. Returns the seconds until the next, None when it is over."""
         revision = self._results.revision(uid, digest)
         if revision.objects is None:
             return None
@@ -92,7 +98,14 @@ class Delivery:
             self._record.show(uid, earlier.manifest.digest, name, receipt, None)
 
     def _next(self, uid: str, revision: RevisionFolder, name: str, receipt: Receipt) -> tuple[Receipt, float | None]:
-        """An attempt, unless it is known that the destination is away."""
+        """An attempt, unless nothing may be sent, or it is known that the destination is away."""
+        if is_shadow(self._settings):
+            return self._held(receipt)
+        newer = [other.record for other in self._results.revisions(uid) if _is_earlier(revision, other)]
+        if newer:
+            comes = any(record is not None and name in (record.destinations or ()) for record in newer)
+            reason = OVERTAKEN if comes else OUTDATED
+            return receipt.model_copy(update={"state": "cancelled", "reason": reason}), None
         destination = named(self._settings, name)
         if destination is None:
             return receipt.model_copy(update={"state": "failed", "reason": REMOVED}), None
@@ -111,6 +124,12 @@ class Delivery:
         finally:
             if not asked:  # who asked no circuit must not end the attempt of another
                 circuit.end()
+
+    def _held(self, receipt: Receipt) -> tuple[Receipt, float | None]:
+        """Open as before, until another mode is set; the days of retry begin anew then."""
+        state = "confirming" if receipt.state == "confirming" else "retrying"
+        held = receipt.model_copy(update={"state": state, "reason": SHADOW, "first_attempt": None})
+        return held, self._settings.delivery.longest_retry
 
     def _woken(self, uid: str, revision: RevisionFolder, name: str) -> bool:
         """True before the time set for it: whoever wakes it knows that the destination is back, or wants it now."""

@@ -4,8 +4,20 @@ from collections.abc import Callable, Iterable, Sequence
 
 from config.destinations import Destination
 from config.settings import Settings
+from inference.results import Reason
 from scp import cstore, stow
 from scp.outcome import Outcome, Parcel, UnreadableParcelError
+
+SHADOW = Reason(
+    code="shadow-mode",
+    text="The node is in shadow mode: results are kept and nothing is sent.",
+    remedy='To send again, set [delivery] mode = "send" and restart the node.',
+)
+
+
+def is_shadow(settings: Settings) -> bool:
+    """True when nothing may leave the node."""
+    return settings.delivery.mode == "shadow"
 
 
 def chosen(settings: Settings, senders: Iterable[str]) -> list[Destination]:
@@ -13,7 +25,7 @@ def chosen(settings: Settings, senders: Iterable[str]) -> list[Destination]:
 
     A study from several senders goes where any one of them may send.
     """
-    if settings.delivery.mode == "shadow":
+    if is_shadow(settings):
         return []
     known = set(senders)
     return [item for item in settings.destinations if not item.senders or known.intersection(item.senders)]

@@ -5,7 +5,9 @@ A step may run twice (at least once): each finds its own work on disk.
 """
 
 import errno
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -81,7 +83,7 @@ class Engine:
         DefaultSerializer.deserialize = _refuse_pickle  # type: ignore[assignment]
         DBOS(config=config)
         self._executor_id = executor_id
-        self._settle, self._process, self._deliver = _define(work)
+        self._settle, self._process, self._deliver = _define(work, settings.node.folder)
 
     def start(self) -> None:
         """Recover this executor's unfinished workflows and take on new ones."""
@@ -155,24 +157,26 @@ Process = Callable[[str, str, str, int], None]
 Deliver = Callable[[str, str, str, int, int], None]
 
 
-def _define(work: Work) -> tuple[Settle, Process, Deliver]:
+def _define(work: Work, folder: Path) -> tuple[Settle, Process, Deliver]:
+    step = partial(_step, folder)
+
     @DBOS.workflow(name="settle", max_recovery_attempts=None)
     def settle(study: str, arrival: str, generation: int) -> None:
-        digest = _step("settle", work, study, lambda: work.settle(study, arrival))
+        digest = step("settle", work, study, lambda: work.settle(study, arrival))
         if digest is not None:
             with SetWorkflowID(process_id(study, digest, arrival, generation)):
                 DBOS.enqueue_workflow("analyse", process, study, digest, arrival, generation)
 
     @DBOS.workflow(name="process", max_recovery_attempts=None)
     def process(study: str, digest: str, arrival: str, generation: int) -> None:  # noqa: ARG001 - part of its identity
-        if not _step("analyse", work, study, lambda: work.analyse(study, digest)):
+        if not step("analyse", work, study, lambda: work.analyse(study, digest)):
             return
-        for destination in _step("build", work, study, lambda: work.build(study, digest)) or ():
+        for destination in step("build", work, study, lambda: work.build(study, digest)) or ():
             _enqueue_delivery(deliver, (study, digest, destination, generation, 0), None)
 
     @DBOS.workflow(name="deliver", max_recovery_attempts=None)
     def deliver(study: str, digest: str, destination: str, generation: int, attempt: int) -> None:
-        delay = _step("deliver", work, study, lambda: work.deliver(study, digest, destination, generation))
+        delay = step("deliver", work, study, lambda: work.deliver(study, digest, destination, generation))
         if delay is not None:
             _enqueue_delivery(deliver, (study, digest, destination, generation, attempt + 1), delay)
         if attempt > 1:
@@ -182,7 +186,7 @@ def _define(work: Work) -> tuple[Settle, Process, Deliver]:
     return settle, process, deliver
 
 
-def _step(name: str, work: Work, study: str, do: Callable[[], T]) -> T | None:
+def _step(folder: Path, name: str, work: Work, study: str, do: Callable[[], T]) -> T | None:
     """Run as a DBOS step. A database that is away, or a disk that is full, is waited for; the rest is shown."""
     options: StepOptions = {
         "name": name,
@@ -190,7 +194,7 @@ def _step(name: str, work: Work, study: str, do: Callable[[], T]) -> T | None:
         "interval_seconds": WAIT,
         "backoff_rate": 1.0,
         "max_attempts": 10**6,
-        "should_retry": _is_waited_for,
+        "should_retry": partial(_is_waited_for, folder=folder),
     }
     try:
         return DBOS.run_step(options, do)
@@ -200,12 +204,20 @@ def _step(name: str, work: Work, study: str, do: Callable[[], T]) -> T | None:
     return None
 
 
-def _is_waited_for(error: BaseException) -> bool:
+def _is_waited_for(error: BaseException, folder: Path = Path()) -> bool:
+    """Say so in the log, with the file (its name within the node's `folder`) where the error has one."""
     database = isinstance(error, DBAPIError) and not isinstance(error, DataError)  # that would be so again
     waited_for = database or (isinstance(error, OSError) and error.errno in TRANSIENT)
     if waited_for:
-        log.warning("a step waits for the database or the disk", error=type(error).__name__, seconds=WAIT)
+        name = getattr(error, "filename", None)
+        where = {"path": _within(folder, name)} if isinstance(name, (str, bytes)) else {}
+        log.warning("a step waits for the database or the disk", error=type(error).__name__, seconds=WAIT, **where)
     return waited_for
+
+
+def _within(folder: Path, name: str | bytes) -> str:
+    path = Path(os.fsdecode(name)).absolute()
+    return str(path.relative_to(folder.absolute()) if path.is_relative_to(folder.absolute()) else path)
 
 
 def _enqueue_delivery(deliver: Deliver, arguments: tuple[str, str, str, int, int], delay: float | None) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.settings import Settings
+from scp.folder_owner import acting_as_owner
 from scp.journal import Journal
 from scp.journal_rows import DeliveryRow, DestinationRow, StudyRow, StudyState
 from scp.result_folders import ResultFolders
@@ -16,6 +17,11 @@ NOTHING: Answer = {"counts": {}, "studies": [], "destinations": []}
 
 def status(settings: Settings, study: str | None = None, state: str | None = None, limit: int = 100) -> Answer:
     """Every study with its state, worst first, and how each destination stands; with `study`, its whole history."""
+    with acting_as_owner(settings.node.folder, refuse=False):  # the journal's files are made by whoever opens it
+        return _status(settings, study, state, limit)
+
+
+def _status(settings: Settings, study: str | None, state: str | None, limit: int) -> Answer:
     journal = Journal.open(settings)
     try:
         if study is not None:

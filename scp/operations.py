@@ -12,7 +12,8 @@ from config.settings import Settings
 from scp import audit
 from scp.association import NoAssociationError, associated
 from scp.attempts import Attempts
-from scp.destinations import chosen, named
+from scp.destinations import SHADOW, chosen, is_shadow, named
+from scp.folder_owner import Answer, as_owner
 from scp.journal import Journal
 from scp.journal_rows import DeliveryState, StudyState
 from scp.progress import OPEN
@@ -30,14 +31,13 @@ PATIENCE = 2.0
 ENDED_OR_WAITING = (StudyState.CANCELLED, StudyState.FAILED, StudyState.EXCLUDED, StudyState.WAITING)
 """A retry of such a study is taken up at once: nothing more is waited for."""
 
-Answer = dict[str, Any]
-
 
 def unknown(study: str) -> Answer:
     """The answer about a study that the node does not know."""
     return {"ok": False, "message": f"There is no study {study}."}
 
 
+@as_owner
 def retry(settings: Settings, study: str, destination: str | None = None) -> Answer:
     """Do again what failed or was cancelled: the analysis, and the delivery to every destination or to one."""
     journal = Journal.open(settings)
@@ -58,8 +58,7 @@ def retry(settings: Settings, study: str, destination: str | None = None) -> Ans
                 revision.take_cancelled(name)
                 if receipt.state in ("failed", "cancelled") and destination in (None, name):
                     _revive(settings, journal, (study, row.digest, name), revision)
-            if destination is None and (result := revision.result) is not None and result.has_failures:
-                results.redo(study, row.digest)
+            _analyse_again(results, study, row.digest, all_of_it=destination is None)
         Attempts(settings.node.folder / "attempts", settings.analysis.worker_crashes).forget(study)
         if row.state in ENDED_OR_WAITING:
             journal.record_study(study, state=StudyState.WAITING, reason=None, due=time.time())
@@ -69,6 +68,17 @@ def retry(settings: Settings, study: str, destination: str | None = None) -> Ans
         return {"ok": True, "message": f"Study {study} is taken up again."}
     finally:
         journal.close()
+
+
+def _analyse_again(results: ResultFolders, study: str, digest: str, *, all_of_it: bool) -> None:
+    """Let the analysis of a damaged result be made anew, and with `all_of_it` also that of which an image failed."""
+    damaged = [revision for revision in results.revisions(study) if revision.is_damaged]
+    current = results.revision(study, digest)
+    is_damaged = any(revision.path == current.path for revision in damaged)
+    if is_damaged or (all_of_it and (result := current.result) is not None and result.has_failures):
+        results.redo(study, digest)
+    for revision in damaged:  # an earlier one would end every later analysis, which looks there for the same scores
+        revision.set_result_aside()
 
 
 def _renamed(settings: Settings, revision: RevisionFolder) -> list[str]:
@@ -92,6 +102,7 @@ def _revive(settings: Settings, journal: Journal, place: tuple[str, str, str], r
     journal.record_delivery(*place, state=receipt.state, reason=receipt.reason)
 
 
+@as_owner
 def send(settings: Settings, study: str, destination: str) -> Answer:
     """Send a study's result to one destination, also one that was not meant to get it, or has it already."""
     journal = Journal.open(settings)
@@ -101,6 +112,8 @@ def send(settings: Settings, study: str, destination: str) -> Answer:
             return {"ok": False, "message": f"There is no result of study {study}."}
         if named(settings, destination) is None:
             return {"ok": False, "message": f"There is no destination {destination}."}
+        if is_shadow(settings):
+            return {"ok": False, "message": f"{SHADOW.text} {SHADOW.remedy}"}
         revision = ResultFolders(settings.node.folder / "results").revision(study, row.digest)
         if not revision.objects:
             return {"ok": False, "message": f"The result of study {study} has not been built yet."}
@@ -115,6 +128,7 @@ def send(settings: Settings, study: str, destination: str) -> Answer:
         journal.close()
 
 
+@as_owner
 def cancel(settings: Settings, study: str) -> Answer:
     """Stop working on a study; what was received is kept, and another image of it starts it anew."""
     journal = Journal.open(settings)

@@ -4,8 +4,10 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
 from pydicom.dataset import Dataset
 
 from inference.results import StudyResult
@@ -32,12 +34,27 @@ class RevisionFolder:
 
     @property
     def result(self) -> StudyResult | None:
-        """The findings, None before they are there."""
+        """The findings, None before they are there. Raises ValidationError: they are damaged."""
         return read_record(self.path / "result.json", StudyResult)
 
     def write_result(self, result: StudyResult) -> None:
         """Write the findings."""
         write_record(self.path / "result.json", result)
+
+    @property
+    def is_damaged(self) -> bool:
+        """True when the findings are there and cannot be read."""
+        try:
+            read_record(self.path / "result.json", StudyResult)
+        except ValidationError:
+            return True
+        return False
+
+    def set_result_aside(self) -> None:
+        """Keep damaged findings under another name: what is in their place is never read again."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        (self.path / "result.json").rename(self.path / f"result.json.corrupt-{stamp}")
+        sync_folder(self.path)
 
     @property
     def record(self) -> RevisionRecord | None:

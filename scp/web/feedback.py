@@ -20,7 +20,7 @@ from scp.web.feedback_report import feedback_report, judged
 from scp.web.feedback_table import Row, image_rows, table
 from scp.web.opinions import Opinion, Pathology, new_subject
 from scp.web.state import UID_PATTERN, State, StudyUid, WebState
-from scp.web.study_files import KeptResult, kept_result, required_result, spooled
+from scp.web.study_files import DamagedResultError, KeptResult, kept_result, required_result, spooled
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["feedback"])
@@ -145,9 +145,17 @@ def as_csv(state: State, study: StudyUid) -> Response:
 
 @router.get("/api/feedback.csv", response_class=Response)
 def all_as_csv(state: State) -> Response:
-    """The readers' opinions on all studies as training annotations."""
-    rows = (row for study in state.opinions.studies() for row in _rows(state, study))
+    """The readers' opinions on all studies as training annotations; the log names those whose result is damaged."""
+    rows = (row for study in state.opinions.studies() for row in _readable_rows(state, study))
     return Response(table(rows), headers=_named("manifest.csv"), media_type="text/csv")
+
+
+def _readable_rows(state: WebState, study: str) -> Iterator[Row]:
+    """None of a study whose result is damaged: it must not end the table of all."""
+    try:
+        yield from _rows(state, study)
+    except DamagedResultError:
+        log.warning("a study is left out of the feedback of all: its result is damaged, retry it", study=study)
 
 
 def _rows(state: WebState, study: str) -> Iterator[Row]:

@@ -15,7 +15,7 @@ from scp.journal_rows import StudyRow, StudyState
 from scp.objects.words import unmarked_lines
 from scp.web import texts
 from scp.web.access import AnyVisitor
-from scp.web.badges import badge, no_findings
+from scp.web.badges import Badge, badge, no_findings
 from scp.web.downloads import kinds_of
 from scp.web.hanging import hang
 from scp.web.incomplete import incomplete
@@ -23,7 +23,16 @@ from scp.web.opinions import Opinion
 from scp.web.pages import page
 from scp.web.patients import patient_of
 from scp.web.state import State, StudyUid, WebState
-from scp.web.study_files import KeptResult, any_header, kept_result, spooled, study_row
+from scp.web.study_files import (
+    DamagedResultError,
+    KeptResult,
+    any_header,
+    is_damaged,
+    kept_result,
+    spooled,
+    study_row,
+)
+from scp.words import counted
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,11 +50,14 @@ class MarkedFinding:
 
 @router.get("/studies/{study}")
 def report(request: Request, state: State, visitor: AnyVisitor, study: StudyUid) -> HTMLResponse:
-    """The report with its images, findings, downloads and history."""
+    """The report with its images, findings, downloads and history; without a result, what is known all the same."""
     row = study_row(state, study)
-    kept = kept_result(state, study)
+    try:
+        kept, damaged = kept_result(state, study), False
+    except DamagedResultError:
+        kept, damaged = None, True
     header = any_header(state, study)
-    values = _history(state, row) | {"patient": patient_of(header), "kept": kept}
+    values = _history(state, row, damaged) | {"patient": patient_of(header), "kept": kept}
     if kept is not None:
         values |= _report(state, kept, state.opinions.current(study), visitor.name)
     return page(request, "report.html", **values)
@@ -54,13 +66,14 @@ def report(request: Request, state: State, visitor: AnyVisitor, study: StudyUid)
 @router.get("/studies/{study}/history")
 def history(request: Request, state: State, study: StudyUid) -> HTMLResponse:
     """The part of the page that changes while the study is on its way."""
-    return page(request, "history.html", **_history(state, study_row(state, study)))
+    return page(request, "history.html", **_history(state, study_row(state, study), is_damaged(state, study)))
 
 
-def _history(state: WebState, row: StudyRow) -> dict[str, Any]:
+def _history(state: WebState, row: StudyRow, damaged: bool) -> dict[str, Any]:
     return {
         "study": row,
         "incomplete": incomplete(state, row),
+        "damaged": damaged,
         "pending": row.state in (StudyState.RECEIVED, StudyState.WAITING, StudyState.ANALYSING),
         "events": state.journal.events(row.study_instance_uid),
         "deliveries": state.journal.deliveries(row.study_instance_uid),
@@ -75,6 +88,7 @@ def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...], re
     names = image_names(result, files)
     found = gaps(result, names)
     shown = [image for image in result.images if image.rows and image.sop_instance_uid in files]
+    badges = {image.sop_instance_uid: badge(result, image) for image in result.images}
     rows, others = hang((image, image.laterality, image.view) for image in shown if image.status is Status.ANALYSED)
     return {
         "result": result,
@@ -89,7 +103,10 @@ def _report(state: WebState, kept: KeptResult, opinions: tuple[Opinion, ...], re
         "gaps": found,
         "lacking": {side: of_breast(found, side) for side in ("R", "L")},
         "beside": beside_analysed(result),
-        "badges": {image.sop_instance_uid: badge(result, image) for image in result.images},
+        "badges": badges,
+        "labels": {
+            image.sop_instance_uid: view_label(image, badges[image.sop_instance_uid]) for image in result.images
+        },
         "breasts": breasts(result),
         "remarks": remarks(result),
         "kinds": kinds_of(kept.folder),
@@ -108,6 +125,18 @@ def _marked(result: StudyResult, opinions: tuple[Opinion, ...], reader: str) -> 
         own = said.pop(reader, None)
         marked.append(MarkedFinding(number, finding, image, own, tuple(said.values())))
     return marked
+
+
+def view_label(image: ImageResult, shown: Badge) -> str:
+    """What a screen reader says of a view after its name: as its badge, and never '0 findings' of what has none."""
+    if image.status is Status.EXCLUDED and image.reason is not None:
+        return f"{texts.NOT_ANALYSED_BECAUSE} {image.reason.text}"
+    if image.status is not Status.ANALYSED:
+        return shown.words
+    told = [counted(len(image.findings), "finding")] if image.findings else []
+    if shown.bad:
+        told.append(shown.words)
+    return ", ".join(told) or texts.NO_MARK
 
 
 def breasts(result: StudyResult) -> Mapping[str, Assessment | None]:

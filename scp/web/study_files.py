@@ -16,6 +16,13 @@ from scp.web import texts
 from scp.web.state import WebState
 
 
+class DamagedResultError(HTTPException):
+    """The result on disk cannot be read: 404, with what to do about it."""
+
+    def __init__(self) -> None:
+        super().__init__(404, texts.UNREADABLE_RESULT)
+
+
 @dataclass(frozen=True)
 class KeptResult:
     """The revision that is shown; `overtaken` when a later one has settled and has no result yet."""
@@ -42,7 +49,7 @@ def study_row(state: WebState, study: str) -> StudyRow:
 
 
 def kept_result(state: WebState, study: str) -> KeptResult | None:
-    """The current result, else the newest earlier one; None before the first. Raises 404: it is damaged."""
+    """The current result, else the newest earlier one; None before the first. Raises DamagedResultError."""
     try:
         current = state.results.current(study)
         if current is None:
@@ -56,12 +63,21 @@ def kept_result(state: WebState, study: str) -> KeptResult | None:
             if (result := folder.result) is not None:
                 return KeptResult(folder.manifest.digest, folder, result, overtaken=True)
     except ValidationError as error:
-        raise HTTPException(404, texts.UNREADABLE_RESULT) from error
+        raise DamagedResultError from error
     return None
 
 
+def is_damaged(state: WebState, study: str) -> bool:
+    """True when there is a result that cannot be read."""
+    try:
+        kept_result(state, study)
+    except DamagedResultError:
+        return True
+    return False
+
+
 def required_result(state: WebState, study: str) -> KeptResult:
-    """The current result. Raises 404: there is none."""
+    """The current result. Raises 404: there is none, or it is damaged."""
     kept = kept_result(state, study)
     if kept is None:
         raise HTTPException(404, texts.NO_RESULT)

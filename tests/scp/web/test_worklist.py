@@ -6,7 +6,9 @@ import pytest
 from pydicom import dcmread
 from sqlalchemy import insert
 
+from config.destinations import Delivery
 from inference.results import Reason
+from peers.live_page import Client
 from phantoms.told_study import incomplete_study
 from phantoms.web_node import DIGEST
 from phantoms.web_study import STUDY
@@ -76,6 +78,23 @@ def test_a_study_is_found_by_whose_it_is_while_its_images_are_kept(crowd, node, 
     node.spool.remove(STUDY, [version.path.name for version in node.spool.versions(STUDY)])
     assert 'class="patient"' not in cell(page.get("/").text, STUDY)
     assert "Synthetic" not in page.get("/api/studies").text
+
+
+def test_in_shadow_mode_the_operator_is_told_that_nothing_is_sent(node, serve) -> None:
+    node.settings = node.settings.model_copy(update={"delivery": Delivery(mode="shadow")})
+    before = node.journal.deliveries(STUDY)
+    with Client(serve(node)) as client:
+        client.take_token()
+        answer = client.post(f"/api/studies/{STUDY}/send", json={"destination": "archive"})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "ok": False,
+            "message": "The node is in shadow mode: results are kept and nothing is sent. "
+            'To send again, set [delivery] mode = "send" and restart the node.',
+        },
+    )
+    assert node.journal.deliveries(STUDY) == before
 
 
 def test_a_damaged_result_does_not_end_the_list(node, page) -> None:
