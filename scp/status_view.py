@@ -1,15 +1,22 @@
 """`mammonode status` for people: studies worst first, then destinations; of one study its whole history."""
 
+from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from scp.gaps import gaps, summary
+from scp.image_names import image_names
+from scp.revision_folder import RevisionFolder
 from scp.words import counted
 
 _COLOUR = {"failed": "red", "cancelled": "red", "excluded": "yellow", "delivered": "green"}
+_INCOMPLETE = "bold yellow"
+_HAS_RESULT = ("analysed", "delivering", "delivered", "failed")
 
 Row = dict[str, Any]
 
@@ -28,8 +35,11 @@ def show(answer: Row, out: Console) -> None:
 
 def _show_study(row: Row, out: Console) -> None:
     """How it stands; the UID is never folded, as it is there to be copied."""
-    state = Text(f"{row['state']:10}", style=_COLOUR.get(row["state"], ""))
+    lacks = _lacks(row)
+    state = _state(row["state"], bool(lacks))
     out.print(Text.assemble(state, " ", row["study_instance_uid"]), soft_wrap=True)
+    if lacks:
+        out.print(Padding(Text(lacks, style=_INCOMPLETE), (0, 0, 0, 11)))
     grade = "" if row["grade"] is None else f", grade {row['grade']}"
     lines = [f"{counted(row['instances'], 'instance')}{grade}, received {_moment(row['received'])}"]
     if row["state"] == "waiting" and row["due"]:
@@ -37,6 +47,27 @@ def _show_study(row: Row, out: Console) -> None:
     lines.append(_told(row["reason"]))
     for line in filter(None, lines):
         out.print(Padding(Text(line, style="dim"), (0, 0, 0, 11)))
+
+
+def _state(state: str, incomplete: bool) -> Text:
+    """In the worklist's words; what lacks something never has the colour of what is well done."""
+    if incomplete and state != "failed":
+        return Text(f"{state}, incomplete", style=_INCOMPLETE)
+    return Text(f"{state:10}", style=_COLOUR.get(state, ""))
+
+
+def _lacks(row: Row) -> str:
+    """'1 failed: L CC; 1 not received: R MLO', as the worklist says it; empty where nothing lacks."""
+    if row["state"] not in _HAS_RESULT or not row["result_folder"]:
+        return ""
+    try:
+        result = RevisionFolder(Path(row["result_folder"])).result
+    except (ValidationError, OSError):
+        result = None
+    if result is None:
+        # without a readable result the journal still knows how many, though not which
+        return f"{row['failed']} failed" if row["failed"] else ""
+    return summary(gaps(result, image_names(result, {})))
 
 
 def _show_history(row: Row, out: Console) -> None:

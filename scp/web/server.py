@@ -43,6 +43,8 @@ def web_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        # X-Forwarded-For is anyone's to write: the login's brake and the log go by the connection's own address
+        proxy_headers=False,
         timeout_graceful_shutdown=int(settings.node.drain_seconds),
     )
     return HttpsServer(config, TlsContext(web.tls, server_context)) if web.tls.enabled else uvicorn.Server(config)

@@ -188,6 +188,12 @@ def test_retry_analyses_again_what_failed_and_the_new_result_names_the_old_one(t
 def _shown(answer: dict[str, Any], width: int) -> list[str]:
     out = Console(width=width, file=io.StringIO(), color_system=None)
     status_view.show(answer, out)
+    return [line.rstrip() for line in cast(io.StringIO, out.file).getvalue().splitlines()]
+
+
+def _coloured(answer: dict[str, Any]) -> list[str]:
+    out = Console(width=80, file=io.StringIO(), color_system="standard", force_terminal=True)
+    status_view.show(answer, out)
     return cast(io.StringIO, out.file).getvalue().splitlines()
 
 
@@ -205,6 +211,36 @@ def test_status_for_people_tells_when_a_waiting_study_is_analysed_and_keeps_a_ui
     assert " ".join(line.strip() for line in lines[3:5]).startswith(
         f"more images may come: analysed at {due} if none does"
     )
+
+
+def test_status_for_people_says_what_the_worklist_says_of_a_study_of_which_an_image_failed(tmp_path: Path) -> None:
+    bench = Bench(settings_for(tmp_path, []), OnceFailing())
+    study = bench.receive(four_views(rows=256, columns=192))
+    bench.run(study)
+    answer = node_status.status(bench.settings)
+    (row,) = answer["studies"]
+    assert (row["state"], row["failed"]) == ("analysed", 1)
+    lacking = row | {"state": "delivered"}
+    lines = _shown(answer | {"studies": [lacking]}, width=80)
+    assert lines[1:3] == [f"delivered, incomplete {study}", "           1 failed: R CC"]
+    assert _coloured(answer | {"studies": [lacking]})[1].startswith("\x1b[1;33mdelivered, incomplete\x1b[0m ")
+    assert _shown(answer | {"studies": [row | {"state": "failed"}]}, width=80)[1:3] == [
+        f"failed     {study}",
+        "           1 failed: R CC",
+    ]
+    (Path(row["result_folder"]) / "result.json").write_text("{")
+    lines = _shown(answer | {"studies": [lacking]}, width=80)
+    assert lines[1:3] == [f"delivered, incomplete {study}", "           1 failed"]
+
+
+def test_status_for_people_has_another_colour_only_for_what_lacks_something(tmp_path: Path) -> None:
+    bench = Bench(settings_for(tmp_path, []))
+    study = bench.receive(four_views(rows=256, columns=192))
+    bench.run(study)
+    answer = node_status.status(bench.settings)
+    (row,) = answer["studies"]
+    line = _coloured(answer | {"studies": [row | {"state": "delivered"}]})[1]
+    assert line == f"\x1b[32mdelivered \x1b[0m {study}"
 
 
 def test_status_of_one_study_shows_instances_deliveries_and_history(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 // What every page does: theme, local times, buttons that post, and parts that stay live.
 
 const POLL = 2000;
+const PATIENCE = 10_000;
 
 export function csrfToken() {
   return document.querySelector('meta[name="csrf-token"]').content;
@@ -35,19 +36,44 @@ export function localTimes(root) {
   }
 }
 
+const missed = new Map();
+let heard = new Date();
+
+// Says that the node is silent when the same question has missed its answer twice, until any answer comes.
+function hear(url, good) {
+  const place = document.getElementById("silence");
+  if (good) {
+    missed.clear();
+    heard = new Date();
+    place.textContent = "";
+    return;
+  }
+  missed.set(url, (missed.get(url) ?? 0) + 1);
+  if (missed.get(url) < 2 || place.textContent) return;
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  place.textContent = place.dataset.words.replace("{time}", clock.format(heard));
+}
+
+// A part of the page as HTML; null where no good answer came.
+export async function ask(url) {
+  let text = null;
+  try {
+    // a connection that hangs would else be waited for without an end
+    const response = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE) });
+    if (response.redirected || response.status === 401) { location.reload(); return null; }
+    text = response.ok ? await response.text() : null;
+  } catch { /* no answer at all */ }
+  hear(url, text !== null);
+  return text;
+}
+
 // Asks for a part of the page again and again while it is looked at; `changed` gets each new text.
 export function live(url, changed) {
   let last = null;
   async function look() {
-    if (!document.hidden) {
-      try {
-        const response = await fetch(url, { headers: { Accept: "text/html" } });
-        if (response.redirected || response.status === 401) { location.reload(); return; }
-        const text = await response.text();
-        if (response.ok && text !== last) { last = text; changed(text); }
-      } catch { /* the node restarts; the next look will tell */ }
-    }
+    const text = document.hidden ? null : await ask(url);
     setTimeout(look, POLL);
+    if (text !== null && text !== last) { last = text; changed(text); }
   }
   setTimeout(look, POLL);
 }

@@ -1,6 +1,6 @@
 // Files, folders and ZIPs, one request a file, a few at a time; each gets its answer, each study its state.
 
-import { csrfToken } from "/static/page.js";
+import { ask, csrfToken, localTimes } from "/static/page.js";
 
 const AT_ONCE = 3;
 const drop = document.getElementById("drop");
@@ -8,8 +8,9 @@ const list = document.getElementById("upload-files");
 const studies = document.getElementById("upload-studies");
 const bar = document.getElementById("upload-progress");
 const count = document.getElementById("upload-count");
-const stateNames = drop ? JSON.parse(drop.dataset.states) : {};
-const ENDED = ["analysed", "delivered", "delivering", "excluded", "failed", "cancelled"];
+const ENDED = ["delivered", "failed", "excluded", "cancelled"];
+// for so long after an upload the worklist may still tell how the study's earlier images ended
+const NOTICED = 5000;
 
 const queue = [];
 const progress = new Map();
@@ -76,35 +77,54 @@ function take(files) {
 }
 
 function follow(uid) {
-  if (followed.has(uid)) return;
+  const known = followed.get(uid);
+  if (known) {
+    known.uploaded = Date.now();
+    if (known.place.dataset.ended) { delete known.place.dataset.ended; look(uid); }
+    return;
+  }
   const line = document.createElement("li");
   const link = document.createElement("a");
   link.href = `/studies/${uid}`;
   link.textContent = drop.dataset.openReport;
+  const place = document.createElement("span");
   const state = document.createElement("span");
   state.className = "state";
-  state.textContent = stateNames.received;
+  state.textContent = drop.dataset.received;
+  place.append(state);
   const name = document.createElement("span");
   name.className = "uid";
   name.textContent = uid;
-  line.append(link, " ", state, " ", name);
+  line.append(link, " ", place, " ", name);
   studies.append(line);
-  followed.set(uid, state);
+  followed.set(uid, { place, uploaded: Date.now(), told: "" });
   look(uid);
 }
 
 async function look(uid) {
-  const place = followed.get(uid);
-  const response = await fetch(`/api/studies?text=${uid}`).catch(() => null);
-  const found = response?.ok ? (await response.json()).studies : [];
-  const study = found.find((one) => one.study_instance_uid === uid);
-  if (study) {
-    place.textContent = stateNames[study.state] + (study.grade ? `, grade ${study.grade}` : "");
-    place.className = `state state-${study.state}`;
-    if (study.reason) place.title = study.reason.text;
-    if (ENDED.includes(study.state)) { place.dataset.ended = "yes"; return; }
+  const study = followed.get(uid);
+  const html = await ask(`/worklist/rows?text=${uid}`);
+  const found = html === null ? null : new DOMParser().parseFromString(html, "text/html");
+  const row = found?.getElementById(`open-${uid}`)?.closest("tr");
+  if (row) {
+    tell(study, row);
+    if (ENDED.includes(row.querySelector(".told").dataset.state) && Date.now() - study.uploaded > NOTICED) {
+      study.place.dataset.ended = "yes";
+      return;
+    }
   }
   setTimeout(() => look(uid), 1000);
+}
+
+// In the worklist's own words: a study of which an image failed must not look like one that is well done.
+function tell(study, row) {
+  const words = row.querySelector(".told");
+  const grade = row.querySelector(".grade:not(.none)");
+  if (grade) words.querySelector(".state").append(`, grade ${grade.textContent}`);
+  if (words.innerHTML === study.told) return;
+  study.told = words.innerHTML;
+  study.place.replaceChildren(...words.childNodes);
+  localTimes(study.place);
 }
 
 async function filesOf(entry) {

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from structlog.testing import capture_logs
 
 from config.operation import User, Web
 from peers.live_page import Client
@@ -88,6 +89,18 @@ def test_guesses_that_come_together_are_braked_as_well(client) -> None:
         tries = [pool.submit(client.get, "/api/studies", auth=("ruth", f"guess {number}")) for number in range(20)]
     codes = Counter(one.result().status_code for one in tries)
     assert codes == {401: FAILURES_OF_A_NAME, 429: 20 - FAILURES_OF_A_NAME}
+
+
+def test_an_address_that_a_client_makes_up_neither_opens_the_brake_nor_gets_into_the_log(client) -> None:
+    codes = []
+    with capture_logs() as lines:
+        for number in range(FAILURES_OF_AN_ADDRESS + 1):
+            guess = {"name": f"nobody {number}", "password": "guess"}
+            answer = client.post("/login", data=guess, headers={"X-Forwarded-For": f"203.0.113.{number}"})
+            codes.append(answer.status_code)
+    assert codes == [401] * FAILURES_OF_AN_ADDRESS + [429]
+    refused = [line["address"] for line in lines if line["event"] == "login refused"]
+    assert refused == ["127.0.0.1"] * FAILURES_OF_AN_ADDRESS
 
 
 def test_the_brake_lets_go() -> None:

@@ -10,7 +10,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from sqlalchemy import insert
 
+from inference.results import Reason
 from peers.report_tab import MATRIX, REPORT, keep, read_report, view, wait_for_matrix, walk
+from phantoms.mammogram import mammogram
+from phantoms.told_study import incomplete_study
+from phantoms.web_node import DIGEST
 from phantoms.web_study import STUDY
 from scp.journal_rows import StudyState
 from scp.tables import studies
@@ -127,6 +131,105 @@ def test_upload_of_images_and_rubbish(browse, node, tmp_path) -> None:
     node.journal.record_study("1.2.3.77", state=StudyState.DELIVERED, grade=4)
     expect(tab.locator("#upload-studies .state")).to_have_text("delivered, grade 4")
     keep(tab, "upload")
+
+
+def test_upload_says_what_the_worklist_says_and_follows_until_the_real_end(browse, node, tmp_path) -> None:
+    lacking = incomplete_study()
+    uid = lacking.study_instance_uid
+    node.results.revision(uid, DIGEST).write_result(lacking)
+    image = mammogram(rows=64, columns=48, study_uid=uid, sop_uid=f"{uid}.1")
+    image.save_as(tmp_path / "image.dcm", enforce_file_format=True)
+    tab = browse("/upload")
+    tab.clock.install()
+    tab.set_input_files("#files", tmp_path / "image.dcm")
+    line = tab.locator("#upload-studies li")
+    expect(line).to_have_text(f"{texts.OPEN_REPORT} received {uid}")
+    node.journal.record_study(uid, state=StudyState.DELIVERING, images=4, analysed=2, failed=1, digest=DIGEST)
+    told = f"{texts.OPEN_REPORT} delivering, incomplete 1 failed: L CC; 2 not received: R MLO, L MLO {uid}"
+    expect(line).to_have_text(told)
+    expect(line.locator(".state")).to_have_class("state state-incomplete")
+    tab.clock.run_for(20_000)
+    expect(line.locator("[data-ended]")).to_have_count(0)
+    reason = Reason(code="refused", text="The PACS refused it.", remedy="Ask its operator.")
+    node.journal.record_study(uid, state=StudyState.FAILED, reason=reason)
+    tab.clock.run_for(2_000)
+    expect(line.locator("[data-ended]")).to_have_count(1)
+    expect(line.locator(".state")).to_have_class("state state-failed")
+    said = ["1 failed: L CC; 2 not received: R MLO, L MLO", f"{reason.text} {reason.remedy}"]
+    expect(line.locator(".reason")).to_have_text(said)
+
+
+def test_more_images_of_a_study_that_had_ended_are_followed_again(browse, node, tmp_path) -> None:
+    for number in (1, 2):
+        image = mammogram(rows=64, columns=48, study_uid="1.2.3.78", sop_uid=f"1.2.3.78.{number}")
+        image.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    node.journal.record_study("1.2.3.78", state=StudyState.DELIVERED, grade=4)
+    tab = browse("/upload")
+    tab.clock.install()
+    tab.set_input_files("#files", tmp_path / "1.dcm")
+    state = tab.locator("#upload-studies .state")
+    expect(state).to_have_text("delivered, grade 4")
+    tab.clock.run_for(6_000)
+    ended = tab.locator("#upload-studies [data-ended]")
+    expect(ended).to_have_count(1)
+    tab.set_input_files("#files", tmp_path / "2.dcm")
+    expect(tab.locator("#upload-count")).to_have_text("2 / 2")
+    expect(ended).to_have_count(0)
+    node.journal.record_study("1.2.3.78", state=StudyState.ANALYSING)
+    tab.clock.run_for(2_000)
+    expect(state).to_have_text("analysing, grade 4")
+
+
+@pytest.mark.parametrize("absence", ["no connection", "an error"])
+def test_a_page_whose_node_is_gone_says_since_when(chromium, node, serve, absence) -> None:
+    context = chromium.new_context(base_url=serve(node), timezone_id="UTC")
+    tab = context.new_page()
+    tab.clock.install(time="2026-03-01T09:30:05Z")
+    tab.goto("/")
+    asked = []
+
+    def gone(route) -> None:
+        asked.append(route.request.url)
+        if absence == "an error":
+            route.fulfill(status=503, body="busy")
+        else:
+            route.abort()
+
+    alert = tab.get_by_role("alert")
+    with tab.expect_response("**/worklist/rows"):
+        tab.clock.run_for(2_000)
+    tab.route("**/worklist/rows", gone)
+    with tab.expect_event("requestfinished" if absence == "an error" else "requestfailed"):
+        tab.clock.run_for(2_000)
+    expect(alert).to_have_count(0)
+    tab.clock.run_for(2_000)
+    expect(alert).to_have_text("No answer from the node since 09:30; what is shown may be out of date.")
+    assert len(asked) >= 2
+    keep(tab, "silent")
+    tab.unroute("**/worklist/rows")
+    tab.clock.run_for(2_000)
+    expect(alert).to_have_count(0)
+    context.close()
+
+
+def test_nothing_is_wider_than_a_telephone(make_node, serve, chromium, tmp_path) -> None:
+    user = {"name": "ruth-of-the-night", "password_hash": PasswordHasher(1, 8, 1).hash("reading room")}
+    guarded = make_node(web={"users": [user | {"role": "operator"}]})
+    guarded.add_study(tmp_path)
+    context = chromium.new_context(base_url=serve(guarded), viewport={"width": 420, "height": 800})
+    tab = context.new_page()
+    tab.goto("/login")
+    tab.get_by_label(texts.LOGIN_NAME).fill("ruth-of-the-night")
+    tab.get_by_label(texts.LOGIN_SECRET).fill("reading room")
+    tab.get_by_role("button", name=texts.LOGIN_BUTTON).click()
+    tab.wait_for_url("**/")
+    widths = {}
+    for path in ("/", "/upload", "/node", REPORT):
+        tab.goto(path)
+        expect(tab.get_by_role("button", name=texts.LOGOUT_BUTTON)).to_be_in_viewport()
+        widths[path] = tab.evaluate("() => document.documentElement.scrollWidth")
+    assert widths == dict.fromkeys(widths, 420)
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from inference.results import Assessment
+from inference.results import Assessment, Status
 from phantoms.mammogram import mammogram
 from phantoms.told_study import FOREIGN, IMPLANT, TRUNCATED, image, incomplete_study, study
 from phantoms.web_node import DIGEST
@@ -75,6 +75,35 @@ def test_a_module_that_failed_is_said_beside_its_image(result, page) -> None:
     html = page.get(f"/studies/{STUDY}").text
     assert '<span class="bad">Microcalcification failed</span>' in html
     assert "<b>L CC</b>: FAILED in part: Microcalcification: The module ran out of memory." in html
+
+
+def test_a_view_tells_a_screen_reader_what_became_of_its_image(result, told) -> None:
+    first, second, third, fourth = result.images
+    assert [len(one.findings) for one in result.images] == [1, 0, 1, 1]
+    html, _ = told(result)
+    assert labels(html) == {
+        "R CC": "1 finding",
+        "L CC": "Microcalcification failed",
+        "R MLO": "1 finding",
+        "L MLO": "1 finding",
+    }
+    twice = third.model_copy(update={"modules": (*third.modules, *first.modules[:1])})
+    whole = second.model_copy(update={"modules": second.modules[:1]})
+    failed = fourth.model_copy(update={"status": Status.FAILED, "reason": TRUNCATED, "modules": ()})
+    excluded = first.model_copy(update={"status": Status.EXCLUDED, "reason": IMPLANT, "modules": ()})
+    html, _ = told(result.model_copy(update={"images": (excluded, whole, twice, failed)}))
+    assert labels(html) == {
+        "R CC": f"not analysed: {IMPLANT.text}",
+        "L CC": "analysed, no mark",
+        "R MLO": "2 findings",
+        "L MLO": f"FAILED: {TRUNCATED.text}",
+    }
+
+
+def labels(html: str) -> dict[str, str]:
+    """What each view is called for those who hear it, by image."""
+    named = re.findall(r'<figure class="view"[^>]* aria-label="([^"]*)"', html)
+    return {name: said for name, _, said in (label.partition(", ") for label in named)}
 
 
 def test_the_first_lines_say_what_it_is_and_from_when(result, page) -> None:
