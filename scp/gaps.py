@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pydantic import ValidationError
+
 from inference.results import ImageResult, ModuleStatus, Reason, Status, StudyResult
 from inference.view import STANDARD_VIEWS
-from scp.image_names import NO_MAMMOGRAM
+from scp.image_names import NO_MAMMOGRAM, image_names
+from scp.revision_folder import RevisionFolder
 
 STANDARD_IMAGES = tuple((side, view) for view in STANDARD_VIEWS for side in ("R", "L"))
 _NOT_OF_A_BREAST = (NO_MAMMOGRAM, "quality-control")
@@ -50,6 +53,15 @@ def summary(found: tuple[Gap, ...]) -> str:
         if names:
             said.append(f"{len(names)} {lack.value}: {', '.join(names)}")
     return "; ".join(said)
+
+
+def summary_of(revision: RevisionFolder) -> str | None:
+    """The summary of a revision's result; None where there is none that can be read."""
+    try:
+        result = revision.result
+    except (ValidationError, OSError):
+        return None
+    return None if result is None else summary(gaps(result, image_names(result, {})))
 
 
 def of_breast(found: tuple[Gap, ...], laterality: str | None) -> tuple[Gap, ...]:

@@ -20,6 +20,10 @@ class StudyState(StrEnum):
     CANCELLED = "cancelled"
 
 
+HAS_RESULT = (StudyState.ANALYSED, StudyState.DELIVERING, StudyState.DELIVERED, StudyState.FAILED)
+"""Where there may be findings."""
+
+
 class DeliveryState(StrEnum):
     """Where one study's result is on its way to one destination."""
 

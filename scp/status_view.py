@@ -3,20 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from scp.gaps import gaps, summary
-from scp.image_names import image_names
+from scp.gaps import summary_of
+from scp.journal_rows import HAS_RESULT
 from scp.revision_folder import RevisionFolder
 from scp.words import counted
 
 _COLOUR = {"failed": "red", "cancelled": "red", "excluded": "yellow", "delivered": "green"}
 _INCOMPLETE = "bold yellow"
-_HAS_RESULT = ("analysed", "delivering", "delivered", "failed")
 
 Row = dict[str, Any]
 
@@ -58,16 +56,12 @@ def _state(state: str, incomplete: bool) -> Text:
 
 def _lacks(row: Row) -> str:
     """'1 failed: L CC; 1 not received: R MLO', as the worklist says it; empty where nothing lacks."""
-    if row["state"] not in _HAS_RESULT or not row["result_folder"]:
+    if row["state"] not in HAS_RESULT or not row["result_folder"]:
         return ""
-    try:
-        result = RevisionFolder(Path(row["result_folder"])).result
-    except (ValidationError, OSError):
-        result = None
-    if result is None:
-        # without a readable result the journal still knows how many, though not which
-        return f"{row['failed']} failed" if row["failed"] else ""
-    return summary(gaps(result, image_names(result, {})))
+    told = summary_of(RevisionFolder(Path(row["result_folder"])))
+    if told is None and row["failed"]:  # the journal still knows how many, though not which
+        return f"{row['failed']} failed"
+    return told or ""
 
 
 def _show_history(row: Row, out: Console) -> None:

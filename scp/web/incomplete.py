@@ -3,15 +3,10 @@
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from scp.gaps import gaps, summary
-from scp.image_names import image_names
-from scp.journal_rows import StudyRow, StudyState
+from scp.gaps import summary_of
+from scp.journal_rows import HAS_RESULT, StudyRow
 from scp.result_folders import ResultFolders
 from scp.web.state import WebState
-
-HAS_RESULT = (StudyState.ANALYSED, StudyState.DELIVERING, StudyState.DELIVERED, StudyState.FAILED)
 
 
 def incomplete(state: WebState, row: StudyRow) -> str:
@@ -26,9 +21,5 @@ def _summary(folder: Path, row: StudyRow) -> str:
     """Read once until the journal's row changes: the worklist asks for the same studies every few seconds."""
     if row.digest is None:
         return ""
-    try:
-        result = ResultFolders(folder).revision(row.study_instance_uid, row.digest).result
-    except (ValidationError, OSError):
-        # the report tells that the result is damaged; the list of all studies must not end with it
-        return ""
-    return summary(gaps(result, image_names(result, {}))) if result else ""
+    # the report tells that a result is damaged; the list of all studies must not end with it
+    return summary_of(ResultFolders(folder).revision(row.study_instance_uid, row.digest)) or ""

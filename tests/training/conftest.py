@@ -29,6 +29,14 @@ def write_picture() -> Callable[..., Path]:
 
 
 @pytest.fixture
+def films(tmp_path: Path, write_picture: Callable[..., Path]) -> Path:
+    """a.png, b.png and c.png."""
+    for number, name in enumerate("abc"):
+        write_picture(tmp_path / f"{name}.png", number)
+    return tmp_path
+
+
+@pytest.fixture
 def nodule_data(tmp_path: Path, write_picture: Callable[..., Path]) -> Path:
     """20 images of 20 patients, 10 of them with a malignant nodule, as a manifest."""
     return write_nodules(tmp_path / "films", 20, write_picture)

@@ -7,26 +7,11 @@ from typing import Any
 
 import pytest
 
-from training.annotations import Annotations, read_annotations
+from phantoms.annotated import left_out, names
+from training.annotations import read_annotations
 from training.errors import AnnotationsError
 
 Write = Callable[..., Path]
-
-
-@pytest.fixture
-def films(tmp_path: Path, write_picture: Write) -> Path:
-    """a.png, b.png and c.png."""
-    for number, name in enumerate("abc"):
-        write_picture(tmp_path / f"{name}.png", number)
-    return tmp_path
-
-
-def left_out(found: Annotations) -> list[tuple[str, str]]:
-    return [(row.where, row.reason) for row in found.unusable]
-
-
-def names(found: Annotations) -> list[str]:
-    return [image.path.name for image in found.images]
 
 
 def coco(path: Path, content: dict[str, Any]) -> None:

@@ -8,28 +8,13 @@ import numpy as np
 import pytest
 
 from inference.results import Module
+from phantoms.annotated import left_out, names
 from phantoms.mammogram import mammogram
 from training.annotations import Annotations, read_annotations
 from training.errors import AnnotationsError
 
 Write = Callable[..., Path]
 HEADER = "file,patient_id,lesion_type,pathology,x,y,radius,x0,y0,x1,y1\n"
-
-
-@pytest.fixture
-def films(tmp_path: Path, write_picture: Write) -> Path:
-    """a.png, b.png and c.png."""
-    for number, name in enumerate("abc"):
-        write_picture(tmp_path / f"{name}.png", number)
-    return tmp_path
-
-
-def left_out(found: Annotations) -> list[tuple[str, str]]:
-    return [(row.where, row.reason) for row in found.unusable]
-
-
-def names(found: Annotations) -> list[str]:
-    return [image.path.name for image in found.images]
 
 
 def manifest(folder: Path, rows: str, header: str = HEADER) -> Annotations:
